@@ -1,0 +1,1 @@
+"""One typed function per system: data, model, fit and pictures."""

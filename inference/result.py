@@ -1,0 +1,82 @@
+"""What `fit` gives back, and what it tells callbacks on the way."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyro
+from torch import Tensor
+
+from plausible.inference.engine import Backend
+
+__all__ = ["Fit", "Progress"]
+
+
+@dataclass
+class Progress:
+    """The state of a run after a step, for callbacks: `callback(progress)`.
+
+    Attributes:
+        model: what is being trained.
+        step: steps done.
+        steps: steps to do.
+        epoch: passes over the data completed.
+        losses: loss of every player at this step, by name; tensors, so that reading none costs none.
+    """
+
+    model: Any
+    step: int
+    steps: int
+    epoch: int
+    losses: Mapping[str, Tensor]
+    stopped: bool = False
+
+    def stop(self) -> None:
+        """End the run after this step, as if it had been asked for no more."""
+        self.stopped = True
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A finished, or cleanly interrupted, run of `fit`.
+
+    Attributes:
+        model: the model that was given, trained.
+        losses: every player's loss at every step, by name, in nats per datum; CPU tensors (steps,).
+        steps: steps done, those before a resumption included.
+        seconds: time in the training loop, those before a resumption included.
+        interrupted: whether Ctrl-C ended it.
+        backend: which engine trained, and why.
+        params: values of the parameters that the user's own `pyro.param` and `pyro.module`
+            statements made, in the user's (constrained) space.
+        checkpoint: the file that holds the run; None without `out`.
+    """
+
+    model: Any
+    losses: dict[str, Tensor]
+    steps: int
+    seconds: float
+    interrupted: bool
+    backend: Backend
+    params: dict[str, Tensor] = field(default_factory=dict)
+    checkpoint: Path | None = None
+    _store: Any = field(default=None, repr=False)
+
+    @property
+    def loss(self) -> Tensor:
+        """The first player's losses, shape (steps,)."""
+        return next(iter(self.losses.values()))
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """Inside, the user's own Pyro functions run with their trained `pyro.param` values.
+
+        Changes to the parameter store inside stay inside.
+        """
+        with (
+            pyro.settings.context(module_local_params=True),
+            pyro.get_param_store().scope(self._store),
+        ):
+            yield

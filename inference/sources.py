@@ -1,0 +1,111 @@
+"""Where batches come from: tensors held on the device, or a source that makes them."""
+
+import zlib
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from plausible.models.errors import DataError
+
+__all__ = ["Source", "TensorSource", "as_source", "permutation"]
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A data set that hands out batches by index.
+
+    A source that draws at random uses PyTorch's generator only, so that a resumed run replays.
+    """
+
+    def __len__(self) -> int: ...
+
+    def batch(self, index: Tensor) -> tuple[Tensor, ...]:
+        """The data at these positions (a LongTensor on the source's device)."""
+        ...
+
+    def to(self, device: torch.device) -> "Source":
+        """The source with its tensors on this device."""
+        ...
+
+
+class TensorSource:
+    """Tensors with one leading dimension, sliced together.
+
+    Raises:
+        DataError: for no rows, rows that differ in number, or values that are not finite.
+    """
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        self.tensors = tuple(tensors)
+        for position, x in enumerate(self.tensors):
+            which = f"Tensor {position} of the data" if len(self.tensors) > 1 else "The data tensor"
+            if x.dim() == 0:
+                raise DataError(
+                    f"{which} is a scalar; data need a leading dimension, one row each."
+                )
+            if x.shape[0] == 0:
+                raise DataError(f"{which} is empty: shape {tuple(x.shape)} has no rows.")
+            if x.dtype.is_floating_point and not bool(x.isfinite().all()):
+                bad = int((~x.isfinite()).sum())
+                raise DataError(
+                    f"{which} has {bad:,} of {x.numel():,} values that are NaN or infinite. "
+                    "Remove or impute them first."
+                )
+        rows = [x.shape[0] for x in self.tensors]
+        if len(set(rows)) > 1:
+            raise DataError(
+                f"The data tensors have {' and '.join(map(str, rows))} rows; they need the same "
+                "number. Pass constants through context= instead."
+            )
+
+    def __len__(self) -> int:
+        return self.tensors[0].shape[0] if self.tensors else 1
+
+    def batch(self, index: Tensor) -> tuple[Tensor, ...]:
+        return tuple(x[index] for x in self.tensors)
+
+    def to(self, device: torch.device) -> "TensorSource":
+        moved = object.__new__(TensorSource)
+        moved.tensors = tuple(x.to(device) for x in self.tensors)
+        return moved
+
+    def checksum(self) -> int:
+        """A number that changes with the data, for recognising them when a run is resumed."""
+        value = 0
+        for x in self.tensors:
+            value = zlib.crc32(x.detach().cpu().contiguous().view(torch.uint8).numpy(), value)
+        return value
+
+
+def as_source(data: Any) -> Source:
+    """Turn a tensor, a tuple of tensors or a source into a source.
+
+    Raises:
+        DataError: for anything else, empty data, or values that are not finite.
+    """
+    if isinstance(data, Tensor):
+        return TensorSource((data,))
+    if isinstance(data, (tuple, list)):
+        for x in data:
+            if not isinstance(x, Tensor):
+                raise DataError(
+                    f"Data are tensors, but one is a {type(x).__name__}. "
+                    "Convert it with torch.as_tensor, or pass constants through context=."
+                )
+        return TensorSource(data)
+    if isinstance(data, Source):
+        if len(data) == 0:
+            raise DataError("The data source is empty: its length is 0.")
+        return data
+    raise DataError(
+        f"Data are a tensor, a tuple of tensors, or a source with `__len__`, `batch(index)` and "
+        f"`to(device)`; got {type(data).__name__}."
+    )
+
+
+def permutation(size: int, seed: int, epoch: int) -> Tensor:
+    """The order of the data in one epoch: a function of seed and epoch, so that it can be resumed."""
+    generator = torch.Generator().manual_seed((seed << 20) + epoch)
+    return torch.randperm(size, generator=generator)

@@ -1,0 +1,405 @@
+"""Likelihoods: what turns the outputs of a network into a distribution of the data."""
+
+import inspect
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import pyro.distributions as dist
+import torch
+from pyro.distributions import TorchDistribution
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from plausible.models import distributions
+from plausible.models.errors import DataError, ModelError, UnknownName
+
+__all__ = [
+    "Bernoulli",
+    "BinaryCrossEntropy",
+    "Categorical",
+    "ContinuousBernoulli",
+    "DiagonalNormal",
+    "Laplace",
+    "Likelihood",
+    "Normal",
+    "likelihood",
+    "names",
+    "positive_scale",
+]
+
+_ACTIVATIONS = ("exp", "softplus")
+# exp(±30) squared, and a squared distance of 1e4 scales over it twice, are still float32 numbers.
+_LOG_SCALE_LIMIT = 30.0
+
+
+class Likelihood(nn.Module):
+    """Base of all likelihoods: a subclass names itself and says what distribution outputs give.
+
+    Attributes:
+        name: what users call it.
+        is_density: whether exp(log_prob) sums or integrates to one. Only such numbers may be
+            compared, and only between likelihoods on the same support.
+        outputs: how many network outputs one value needs.
+        accepts: the support in words, for messages.
+        advice: what to do with values outside it.
+    """
+
+    registry: ClassVar[dict[str, type["Likelihood"]]] = {}
+    name: ClassVar[str]
+    is_density: ClassVar[bool] = True
+    outputs: int = 1
+    accepts: str = "finite numbers"
+    advice: str = "Remove or replace them."
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" in cls.__dict__:
+            Likelihood.registry[cls.name] = cls
+
+    def distribution(self, outputs: Tensor) -> TorchDistribution:
+        """The distribution of every single value.
+
+        Args:
+            outputs: shape (*batch, *event, self.outputs).
+
+        Returns:
+            A distribution of batch shape (*batch, *event).
+        """
+        raise NotImplementedError
+
+    def inside(self, x: Tensor) -> Tensor:
+        """Which values of `x` can be scored: booleans of the same shape."""
+        return x.isfinite()
+
+    def param_shape(self, event_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape that a network must output for one datum.
+
+        Args:
+            event_shape: shape of one datum, such as (channels, height, width).
+
+        Returns:
+            The same with its first dimension times `outputs`; (outputs,) for a scalar datum ().
+        """
+        if not event_shape:
+            return (self.outputs,)
+        return (self.outputs * event_shape[0], *event_shape[1:])
+
+    def forward(self, params: Tensor, event_shape: tuple[int, ...]) -> TorchDistribution:
+        """The distribution of one datum for each element of the batch.
+
+        Args:
+            params: network outputs, shape (*batch, *param_shape(event_shape)): along the first
+                event dimension come all values' first parameters, then all second ones.
+            event_shape: shape of one datum.
+
+        Returns:
+            A Pyro distribution of that event shape and of batch shape `batch`.
+
+        Raises:
+            ModelError: for parameters of another shape.
+        """
+        event, expected = tuple(event_shape), self.param_shape(event_shape)
+        if tuple(params.shape[max(params.dim() - len(expected), 0) :]) != expected:
+            raise ModelError(
+                f"Likelihood {self.name!r} needs parameters of shape (*batch, "
+                f"{', '.join(map(str, expected))}) for data of shape {event}, but got "
+                f"{tuple(params.shape)}. Give the network an output shape of {expected}."
+            )
+        if params.dtype in (torch.float16, torch.bfloat16):
+            params = params.float()  # a sum over an image needs more than three digits
+        if event:
+            first = -len(event)
+            params = params.unflatten(first, (self.outputs, event[0])).movedim(first - 1, -1)
+        return self.distribution(params).to_event(len(event))
+
+    def check(self, x: Tensor) -> None:
+        """Raise `DataError` unless all of `x` lies in the support; it counts and shows the rest."""
+        self._check_dtype(x)
+        missing = int(x.isnan().sum())
+        if missing:
+            raise DataError(
+                f"{missing:,} of {x.numel():,} values are NaN. Remove or replace them: "
+                "no likelihood scores missing values."
+            )
+        others = x[~self.inside(x)]
+        if others.numel():
+            raise DataError(
+                f"Likelihood {self.name!r} accepts {self.accepts}; {others.numel():,} of "
+                f"{x.numel():,} values are others, for example {others[0].item():.6g}. "
+                f"{self.advice}"
+            )
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments, fit for JSON; `from_config` builds an equal likelihood."""
+        arguments = inspect.signature(type(self).__init__).parameters
+        return {name: self.__dict__[name] for name in arguments if name in self.__dict__}
+
+    @staticmethod
+    def from_config(name: str, config: Mapping[str, Any]) -> "Likelihood":
+        """The likelihood of that name, built from what `config` returned."""
+        if name not in Likelihood.registry:
+            raise UnknownName("likelihood", name, Likelihood.registry)
+        return Likelihood.registry[name](**config)
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name}={value!r}" for name, value in self.config().items())
+
+    def _check_dtype(self, x: Tensor) -> None:
+        if not x.is_floating_point():
+            raise DataError(
+                f"Likelihood {self.name!r} needs floating-point data, but got {x.dtype}. "
+                "Convert with .float(), and divide 8-bit pixels by 255."
+            )
+
+
+class _LocScale(Likelihood):
+    """One output per value, the location; the scale is fixed or one learned number."""
+
+    def __init__(self, scale: float | str = 1.0, min_scale: float = 1e-3) -> None:
+        super().__init__()
+        self.scale = scale if scale == "learned" else _positive(scale)
+        self.min_scale = _floor(min_scale)
+        if scale == "learned":
+            self.raw_scale = nn.Parameter(torch.zeros(()))
+
+    def current_scale(self, like: Tensor) -> Tensor:
+        """The scale as a scalar tensor of the dtype and device of `like`."""
+        if isinstance(self.scale, str):
+            return positive_scale(self.raw_scale, "exp", self.min_scale).to(like)
+        return like.new_full((), self.scale)
+
+
+class Normal(_LocScale):
+    r"""Normal around the output; with a fixed scale, maximum likelihood is least squares.
+
+    .. math:: \ln p(x) = -\frac{(x - \mu)^2}{2 \sigma^2} - \ln \sigma - \tfrac12 \ln 2\pi
+
+    Args:
+        scale: σ in the data's unit, or "learned": one parameter for all values, at first 1.
+        min_scale: floor of a learned scale; see `positive_scale`.
+
+    Raises:
+        ModelError: for a scale that is not positive.
+    """
+
+    name = "normal"
+
+    def distribution(self, outputs: Tensor) -> TorchDistribution:
+        return dist.Normal(outputs.squeeze(-1), self.current_scale(outputs))
+
+
+class Laplace(_LocScale):
+    r"""Laplace around the output; with a fixed scale, maximum likelihood is least absolute error.
+
+    .. math:: \ln p(x) = -\frac{|x - \mu|}{b} - \ln 2b
+
+    Args:
+        scale: b in the data's unit, or "learned": one parameter for all values, at first 1.
+        min_scale: floor of a learned scale; see `positive_scale`.
+
+    Raises:
+        ModelError: for a scale that is not positive.
+    """
+
+    name = "laplace"
+
+    def distribution(self, outputs: Tensor) -> TorchDistribution:
+        return dist.Laplace(outputs.squeeze(-1), self.current_scale(outputs))
+
+
+class DiagonalNormal(Likelihood):
+    r"""Normal with a predicted mean and scale for each value: the network says how sure it is.
+
+    .. math:: x_i \sim N(\mu_i, \sigma_i^2), \qquad \sigma_i = \texttt{min\_scale} + f(r_i)
+
+    Args:
+        activation: f: "exp" reaches any scale in a few steps; "softplus" grows only linearly, so
+            that one large output does little harm.
+        min_scale: floor of all scales; see `positive_scale`.
+
+    Raises:
+        UnknownName: for another activation.
+        ModelError: for a negative floor.
+
+    Source: Nix and Weigend, Estimating the mean and variance of the target probability
+    distribution (1994).
+    """
+
+    name = "diagonal-normal"
+    outputs = 2
+
+    def __init__(self, activation: str = "exp", min_scale: float = 1e-3) -> None:
+        super().__init__()
+        if activation not in _ACTIVATIONS:
+            raise UnknownName("activation", str(activation), _ACTIVATIONS)
+        self.activation = activation
+        self.min_scale = _floor(min_scale)
+
+    def distribution(self, outputs: Tensor) -> TorchDistribution:
+        loc, raw = outputs.unbind(-1)
+        return dist.Normal(loc, positive_scale(raw, self.activation, self.min_scale))
+
+
+class Bernoulli(Likelihood):
+    r"""A coin on the sigmoid λ of the output; its negative log is the binary cross-entropy.
+
+    .. math:: \ln p(x) = x \ln\lambda + (1 - x) \ln(1 - \lambda), \qquad x \in \{0, 1\}
+    """
+
+    name = "bernoulli"
+    accepts = "0 and 1"
+    advice = (
+        "Binarise them, or use 'continuous-bernoulli' for greys between 0 and 1 "
+        "('binary-cross-entropy' takes greys too, but is no density)."
+    )
+
+    def distribution(self, outputs: Tensor) -> TorchDistribution:
+        return dist.Bernoulli(logits=outputs.squeeze(-1))
+
+    def inside(self, x: Tensor) -> Tensor:
+        return (x == 0) | (x == 1)
+
+
+class ContinuousBernoulli(Likelihood):
+    """Binary cross-entropy with the normaliser it lacks: a density of greys between 0 and 1.
+
+    Its mean is not the sigmoid of the output: see
+    `plausible.models.distributions.ContinuousBernoulli`.
+    """
+
+    name = "continuous-bernoulli"
+    accepts = "values between 0 and 1"
+    advice = "Rescale them, or use 'normal'."
+
+    def distribution(self, outputs: Tensor) -> TorchDistribution:
+        return distributions.ContinuousBernoulli(outputs.squeeze(-1))
+
+    def inside(self, x: Tensor) -> Tensor:
+        return (x >= 0) & (x <= 1)
+
+
+class BinaryCrossEntropy(ContinuousBernoulli):
+    """Binary cross-entropy on greys: it trains a mean, is no density, and ranks with none.
+
+    See `plausible.models.distributions.BinaryCrossEntropy`.
+    """
+
+    name = "binary-cross-entropy"
+    is_density = False
+
+    def distribution(self, outputs: Tensor) -> TorchDistribution:
+        return distributions.BinaryCrossEntropy(logits=outputs.squeeze(-1))
+
+
+class Categorical(Likelihood):
+    r"""One of several classes by a softmax; its negative log is the cross-entropy.
+
+    .. math:: p(x = k) = e^{o_k} \Big/ \sum_j e^{o_j}
+
+    Args:
+        classes: how many there are; data are labels from 0 to classes - 1.
+
+    Raises:
+        ModelError: for fewer than two classes.
+    """
+
+    name = "categorical"
+    advice = "Number the classes from 0, or raise `classes`."
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
+            raise ModelError(f"classes must be a whole number from 2 up, but got {classes!r}.")
+        self.classes = self.outputs = classes
+        self.accepts = f"whole numbers from 0 to {classes - 1}"
+
+    def distribution(self, outputs: Tensor) -> TorchDistribution:
+        return dist.Categorical(logits=outputs)
+
+    def inside(self, x: Tensor) -> Tensor:
+        return (x >= 0) & (x < self.classes)
+
+    def _check_dtype(self, x: Tensor) -> None:
+        if x.is_floating_point() or x.is_complex() or x.dtype == torch.bool:
+            raise DataError(
+                f"Likelihood {self.name!r} needs integer labels, but got {x.dtype}. "
+                "Convert with .long()."
+            )
+
+
+def names() -> tuple[str, ...]:
+    """The names that `likelihood` accepts: all likelihoods that need no argument."""
+    return tuple(name for name, kind in Likelihood.registry.items() if not _required(kind))
+
+
+def likelihood(name_or_object: str | Likelihood) -> Likelihood:
+    """The likelihood of that name with its default arguments, or the object itself.
+
+    Raises:
+        UnknownName: for a name that is not in `names()`.
+        ModelError: for a name that needs arguments, or for neither a name nor a likelihood.
+    """
+    if isinstance(name_or_object, Likelihood):
+        return name_or_object
+    if not isinstance(name_or_object, str):
+        raise ModelError(
+            "A likelihood is a name or an object such as Normal(scale=0.1), but got "
+            f"{name_or_object!r}. Names: {', '.join(names())}."
+        )
+    if name_or_object in names():
+        return Likelihood.registry[name_or_object]()
+    if name_or_object in Likelihood.registry:
+        kind = Likelihood.registry[name_or_object]
+        needed = ", ".join(f"{argument}=..." for argument in _required(kind))
+        raise ModelError(
+            f"Likelihood {name_or_object!r} has no defaults: pass the object, "
+            f"{kind.__name__}({needed}), instead of its name."
+        )
+    raise UnknownName("likelihood", name_or_object, names())
+
+
+def positive_scale(raw: Tensor, activation: str, min_scale: float) -> Tensor:
+    r"""A scale from an unconstrained output, with a floor.
+
+    .. math:: \sigma = \texttt{min\_scale} + e^{r} \quad\text{or}\quad
+              \sigma = \texttt{min\_scale} + \ln(1 + e^{r})
+
+    Without a floor, a value that never changes (a black border pixel) drives its scale to zero and
+    the likelihood to infinity. The likelihoods' default, 1e-3, is about the standard deviation of
+    the noise that spreads an 8-bit pixel over its bin, 1 / (256 √12) = 0.00113: nothing finer is
+    information. It is in the data's unit, so data far from order one want another.
+
+    Args:
+        raw: r, any shape; held above -30, and in the exponential below 30.
+        activation: "exp" or "softplus".
+        min_scale: the floor.
+
+    Returns:
+        σ, in the shape of `raw`.
+    """
+    if activation == "exp":
+        return min_scale + raw.clamp(-_LOG_SCALE_LIMIT, _LOG_SCALE_LIMIT).exp()
+    return min_scale + softplus(raw.clamp(min=-_LOG_SCALE_LIMIT))
+
+
+def _required(kind: type[Likelihood]) -> list[str]:
+    parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]
+    named = (p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
+    return [p.name for p in named if p.default is p.empty]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _positive(scale: Any) -> float:
+    if not _is_number(scale) or scale <= 0:
+        raise ModelError(f"scale must be a positive number or 'learned', but got {scale!r}.")
+    return float(scale)
+
+
+def _floor(min_scale: Any) -> float:
+    if not _is_number(min_scale) or min_scale < 0:
+        raise ModelError(f"min_scale must be a number from 0 up, but got {min_scale!r}.")
+    return float(min_scale)

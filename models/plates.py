@@ -1,0 +1,210 @@
+"""Which of a model's plates run over the batch, found by running it on two batch sizes."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyro
+import torch
+from pyro import poutine
+from pyro.poutine import Trace
+from pyro.poutine.messenger import Messenger
+from pyro.poutine.util import prune_subsample_sites
+from torch import Tensor, nn
+
+from plausible.models.errors import ModelError
+
+__all__ = ["Batch", "BatchScale", "Layout", "Program", "find_layout", "traces"]
+
+
+class Program(Protocol):
+    """Anything with a Pyro model and a guide."""
+
+    def model(self, *args: Any, **kwargs: Any) -> Any: ...
+
+    def guide(self, *args: Any, **kwargs: Any) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a model's sites lie in its plates.
+
+    Attributes:
+        plates: names of the plates that run over the batch.
+        dim: the batch dimension of log probabilities, negative; None where there is no plate.
+        nesting: number of dimensions that plates take, so that `-1 - nesting` is free.
+        latent: whether anything is latent.
+    """
+
+    plates: frozenset[str]
+    dim: int | None
+    nesting: int
+    latent: bool
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The data of one step.
+
+    Attributes:
+        args: tensors with one leading dimension, passed to model and guide by position.
+        context: constants, passed by keyword.
+        total: number of data in the whole set.
+        layout: how the model's sites lie in plates; None until an objective needs it.
+    """
+
+    args: tuple[Tensor, ...]
+    context: Mapping[str, Any]
+    total: int
+    layout: Layout | None = None
+
+    @property
+    def size(self) -> int:
+        return self.args[0].shape[0] if self.args else 1
+
+
+class BatchScale(Messenger):
+    """Multiply the log probabilities inside the named plates by a factor, N/B for minibatches."""
+
+    def __init__(self, plates: frozenset[str], factor: float) -> None:
+        super().__init__()
+        self.plates, self.factor = plates, factor
+
+    def _pyro_sample(self, msg: Any) -> None:
+        if any(frame.name in self.plates for frame in msg["cond_indep_stack"]):
+            msg["scale"] = msg["scale"] * self.factor
+
+
+def traces(program: Program, batch: Batch) -> tuple[Trace, Trace]:
+    """Run the guide, then the model on the guide's draws; returns (model trace, guide trace)."""
+    guide = poutine.trace(program.guide).get_trace(*batch.args, **batch.context)
+    replayed = poutine.replay(program.model, trace=guide)
+    model = poutine.trace(replayed).get_trace(*batch.args, **batch.context)
+    return prune_subsample_sites(model), prune_subsample_sites(guide)
+
+
+def find_layout(program: Program, batch: Batch, other: Batch | None = None) -> Layout:
+    """Find the plates that run over the batch, and refuse what could not be scaled rightly.
+
+    A plate runs over the batch when its size is the batch's. Where the batch is a part of the data,
+    the model is run a second time on a batch of another size, and only a plate that follows is
+    taken: a plate of as many features as there are data in the batch is not confused with it.
+
+    Args:
+        program: model and guide.
+        batch: the data of a first step.
+        other: data of another size; None where one step sees all data.
+
+    Raises:
+        ModelError: if model and guide do not match, or if something is latent and a site grows with
+            the batch outside every plate over it; says how to declare the plate.
+    """
+    with _probing(program):
+        model, guide = _checked_traces(program, batch)
+        _check_match(model, guide)
+        plates = _plates_of_size(model, batch.size)
+        if other is not None:
+            other_model, other_guide = _checked_traces(program, other)
+            plates &= _plates_of_size(other_model, other.size)
+    latent = any(not site["is_observed"] for _, site in _samples(model))
+    if other is not None and (latent or plates):
+        _check_scalable(model, other_model, plates)
+        _check_scalable(guide, other_guide, plates)
+    if other is not None and latent:
+        _check_observed(model, plates)
+    frames = [frame for _, site in _samples(model) for frame in site["cond_indep_stack"]]
+    frames += [frame for _, site in _samples(guide) for frame in site["cond_indep_stack"]]
+    vectorized = [frame for frame in frames if frame.vectorized]
+    return Layout(
+        plates=frozenset(plates),
+        dim=next((frame.dim for frame in vectorized if frame.name in plates), None),
+        nesting=max((-frame.dim for frame in vectorized), default=0),
+        latent=latent,
+    )
+
+
+@contextmanager
+def _probing(program: Program) -> Iterator[None]:
+    """Run a program with Pyro's checks on, and leave its buffers (batch norm) as they were."""
+    buffers = list(program.buffers()) if isinstance(program, nn.Module) else []
+    saved = [buffer.clone() for buffer in buffers]
+    try:
+        with torch.no_grad(), pyro.validation_enabled(True):
+            yield
+    finally:
+        for buffer, value in zip(buffers, saved, strict=True):
+            buffer.copy_(value)
+
+
+def _checked_traces(program: Program, batch: Batch) -> tuple[Trace, Trace]:
+    try:
+        model, guide = traces(program, batch)
+        model.compute_log_prob()
+        guide.compute_log_prob()
+    except (ValueError, RuntimeError, IndexError, TypeError, KeyError) as error:
+        if isinstance(error, ModelError) or "alloc" in str(error) or "memory" in str(error):
+            raise
+        shapes = ", ".join(str(tuple(x.shape)) for x in batch.args)
+        reason = (str(error).strip() or type(error).__name__).splitlines()
+        raise ModelError(
+            f"The model or guide does not run on data of shape {shapes}: {' '.join(reason[:3])}"
+        ) from error
+    return model, guide
+
+
+def _samples(trace: Trace) -> list[tuple[str, Any]]:
+    return [(name, site) for name, site in trace.nodes.items() if site["type"] == "sample"]
+
+
+def _plates_of_size(trace: Trace, size: int) -> set[str]:
+    """Plates of this size that Pyro has not already scaled to a full size of their own."""
+    return {
+        frame.name
+        for _, site in _samples(trace)
+        for frame in site["cond_indep_stack"]
+        if frame.size == size and frame.full_size in (None, size)
+    }
+
+
+def _check_match(model: Trace, guide: Trace) -> None:
+    latent = [name for name, site in _samples(model) if not site["is_observed"]]
+    missing = [name for name in latent if name not in guide.nodes]
+    if missing:
+        raise ModelError(
+            f"The model's latent site {missing[0]!r} has no site of that name in the guide. "
+            "Add one, or pass guide=, for example pyro.infer.autoguide.AutoNormal(model)."
+        )
+    for name, site in _samples(guide):
+        if name not in model.nodes and not site["infer"].get("is_auxiliary"):
+            raise ModelError(
+                f"The guide's site {name!r} has no site of that name in the model. "
+                "Rename it, or mark it infer={'is_auxiliary': True}."
+            )
+
+
+def _check_scalable(trace: Trace, other: Trace, plates: set[str]) -> None:
+    for name, site in _samples(trace):
+        if any(frame.name in plates for frame in site["cond_indep_stack"]):
+            continue
+        if any(frame.full_size not in (None, frame.size) for frame in site["cond_indep_stack"]):
+            continue
+        if name not in other.nodes or site["value"].shape != other.nodes[name]["value"].shape:
+            raise ModelError(
+                f"The site {name!r} grows with the batch but lies in no plate over it, so its "
+                "weight against the latent variables is unknown. Put it into the plate: "
+                "`with pyro.plate('data', len(x)): ...`, or pass batch_size=None."
+            )
+
+
+def _check_observed(model: Trace, plates: set[str]) -> None:
+    for _, site in _samples(model):
+        subsampled = any(f.full_size not in (None, f.size) for f in site["cond_indep_stack"])
+        inside = any(frame.name in plates for frame in site["cond_indep_stack"])
+        if site["is_observed"] and (inside or subsampled):
+            return
+    raise ModelError(
+        "No observed site lies in a plate over the batch, so its weight against the latent "
+        "variables is unknown. Declare the plate: `with pyro.plate('data', len(x)): "
+        "pyro.sample(..., obs=x)`, or pass batch_size=None."
+    )

@@ -1,0 +1,109 @@
+"""Every test starts from the same seeds, and a test that leaves a global default changed fails."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import pyro
+import pytest
+import torch
+
+SEED = 0
+
+Reader = Callable[[], Any]
+Restorer = Callable[[Any], object]
+
+
+def _set_rc(values: dict[str, Any]) -> None:
+    dict.update(matplotlib.rcParams, values)
+
+
+def _set_figures(_: list[int]) -> None:
+    plt.close("all")
+
+
+def _set_params(_: list[str]) -> None:
+    pyro.clear_param_store()
+
+
+# What a library may change behind its caller's back: how to read it, how to put it back.
+WATCHED: dict[str, tuple[Reader, Restorer]] = {
+    # These hold the validation flags of Pyro and of torch.distributions, and module_local_params.
+    "pyro.settings": (pyro.settings.get, lambda saved: pyro.settings.set(**saved)),
+    "pyro.get_param_store()": (lambda: sorted(pyro.get_param_store().keys()), _set_params),
+    "torch.get_default_dtype()": (torch.get_default_dtype, torch.set_default_dtype),
+    "torch.get_default_device()": (torch.get_default_device, torch.set_default_device),
+    "torch.is_grad_enabled()": (torch.is_grad_enabled, torch.set_grad_enabled),
+    "torch.are_deterministic_algorithms_enabled()": (
+        torch.are_deterministic_algorithms_enabled,
+        torch.use_deterministic_algorithms,
+    ),
+    "torch.get_float32_matmul_precision()": (
+        torch.get_float32_matmul_precision,
+        torch.set_float32_matmul_precision,
+    ),
+    "torch.get_num_threads()": (torch.get_num_threads, torch.set_num_threads),
+    "torch.backends.mkldnn.enabled": (
+        lambda: torch.backends.mkldnn.enabled,
+        lambda saved: torch.backends.mkldnn.set_flags(saved),
+    ),
+    "matplotlib.rcParams": (lambda: dict(matplotlib.rcParams), _set_rc),
+    "open matplotlib figures": (plt.get_fignums, _set_figures),
+    "the handler of Ctrl-C": (
+        lambda: signal.getsignal(signal.SIGINT),
+        lambda saved: signal.signal(signal.SIGINT, saved),
+    ),
+}
+
+BASELINE = pytest.StashKey[dict[str, Any]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        torch.set_num_threads(1)
+    config.stash[BASELINE] = {name: read() for name, (read, _) in WATCHED.items()}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if torch.cuda.is_available():
+        return
+    skip = pytest.mark.skip(reason="needs a CUDA device, and torch.cuda.is_available() is False")
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(skip)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> None:
+    # A model trained once for a module must not depend on which tests ran before.
+    if fixturedef.scope != "function":
+        pyro.set_rng_seed(SEED)
+
+
+@pytest.fixture(autouse=True)
+def isolated(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Seeds torch, NumPy and Python, and fails the test when a watched default has moved."""
+    baseline = pytestconfig.stash[BASELINE]
+    pyro.set_rng_seed(SEED)
+    yield
+    leaks = []
+    for name, (read, restore) in WATCHED.items():
+        if (now := read()) != (before := baseline[name]):
+            leaks.append(f"{name}: {_difference(before, now)}")
+            restore(before)
+    if leaks:
+        pytest.fail("This test left global state changed: " + "; ".join(leaks), pytrace=False)
+
+
+def _difference(before: Any, now: Any) -> str:
+    if isinstance(before, dict):
+        moved = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+        before = {key: before.get(key) for key in moved}
+        now = {key: now.get(key) for key in moved}
+    return f"was {before!r}, is {now!r}"
