@@ -4,23 +4,40 @@ A run's folder holds `checkpoint.pt` and, once a second was written, `previous.p
 described in `docs/checkpoints.md`; `FORMAT` is its version.
 """
 
+import contextlib
 import os
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
+from plausible.inference.program import stored_parameters, weights_of
 from plausible.models.base import GenerativeModel, from_config
-from plausible.models.errors import CheckpointError, ModelError
+from plausible.models.errors import CheckpointError, ModelError, PlausibleError
 
-__all__ = ["FORMAT", "load", "read_checkpoint", "writable_folder", "write_checkpoint"]
+__all__ = [
+    "FORMAT",
+    "description",
+    "load",
+    "load_weights",
+    "read_checkpoint",
+    "writable_folder",
+    "write_checkpoint",
+]
+
+Module = TypeVar("Module", bound=nn.Module)
 
 FORMAT = 1
 _KIND = "plausible-checkpoint"
-_LATEST, _PREVIOUS = "checkpoint.pt", "previous.pt"
+_LATEST, _PREVIOUS, _UNFINISHED = "checkpoint.pt", "previous.pt", ".checkpoint.tmp"
+_NEEDED = ("model", "weights", "engine_state", "objective_state", "rng", "step", "settings")
+# A program of model and guide prefixes the names of the model's weights with this.
+_MODEL = "model_module."
 
 
 def writable_folder(path: str | Path) -> Path:
@@ -49,26 +66,44 @@ def write_checkpoint(folder: Path, content: Mapping[str, Any]) -> Path:
     moment leaves at least one whole checkpoint.
 
     Raises:
-        CheckpointError: if the disk refuses; the files that were there are left as they were.
+        CheckpointError: if the disk refuses, or something in it is neither a tensor nor a plain
+            value; the files that were there are left as they were.
     """
-    latest, previous = folder / _LATEST, folder / _PREVIOUS
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".checkpoint-", suffix=".tmp")
-    temporary = Path(name)
+    latest, previous, unfinished = folder / _LATEST, folder / _PREVIOUS, folder / _UNFINISHED
+    plain = _plain({"kind": _KIND, "format": FORMAT, **content}, "checkpoint")
     try:
-        with os.fdopen(handle, "wb") as file:
-            torch.save({"kind": _KIND, "format": FORMAT, **content}, file)
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(unfinished, "wb") as file:
+            torch.save(plain, file)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
         if latest.exists():
             os.replace(latest, previous)
-        os.replace(temporary, latest)
+        os.replace(unfinished, latest)
         _flush_folder(folder)
-    except OSError as error:
-        raise CheckpointError(f"The checkpoint {latest} could not be written: {error}.") from error
+    except (OSError, RuntimeError) as error:  # torch turns some refusals into RuntimeError
+        reason = str(error).strip().splitlines()[0]
+        raise CheckpointError(f"The checkpoint {latest} could not be written: {reason}.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
     return latest
+
+
+def _plain(value: Any, where: str) -> Any:
+    """The value in types that are read back without trust: subclasses of str or float are not."""
+    if value is None or isinstance(value, (bool, Tensor)):
+        return value
+    for kind in (str, int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    if isinstance(value, Mapping):
+        return {_plain(k, where): _plain(v, f"{where}.{k}") for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_plain(v, f"{where}[{i}]") for i, v in enumerate(value))
+    raise CheckpointError(
+        f"A checkpoint holds tensors and plain values, but {where} is a {type(value).__name__}."
+    )
 
 
 def _flush_folder(folder: Path) -> None:
@@ -108,29 +143,55 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 def _read(file: Path) -> dict[str, Any] | str:
     """The content, or what is wrong with it."""
     try:
+        with zipfile.ZipFile(file) as archive:  # PyTorch itself does not look at the checksums
+            damaged = archive.testzip()
+        if damaged is not None:
+            return f"is damaged: its part {damaged} is not what was written"
         content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds: unpickling, zip, runtime, end of file
         return f"is not a whole Plausible checkpoint ({type(error).__name__} while reading it)"
     if not isinstance(content, dict) or content.get("kind") != _KIND:
         return "is a PyTorch file, but not a checkpoint of Plausible"
-    if content.get("format", 0) > FORMAT:
+    version = content.get("format")
+    if isinstance(version, int) and version > FORMAT:
         return (
-            f"has checkpoint format {content['format']}; this version reads up to {FORMAT}: "
+            f"has checkpoint format {version}; this version reads up to {FORMAT}: "
             "install a later Plausible"
         )
+    missing = [name for name in _NEEDED if name not in content]
+    if missing:
+        return f"is not a whole Plausible checkpoint: it lacks {', '.join(missing)}"
     return content
 
 
-def load(path: str | Path, *, model: GenerativeModel | None = None) -> GenerativeModel:
+def description(model: Any) -> dict[str, Any]:
+    """How `load` can build the model again, or why it cannot."""
+    if not isinstance(model, GenerativeModel):
+        return {"why": "it was trained as a plain Pyro program; resume it with fit(resume=...)."}
+    try:
+        return model.config()
+    except ModelError as error:
+        return {"why": str(error)}
+
+
+@overload
+def load(path: str | Path, *, model: None = None) -> GenerativeModel: ...
+
+
+@overload
+def load(path: str | Path, *, model: Module) -> Module: ...
+
+
+def load(path: str | Path, *, model: nn.Module | None = None) -> nn.Module:
     """Build a trained model from its checkpoint, in evaluation mode, on the CPU.
 
     Args:
         path: a run's folder or a checkpoint file.
         model: the model to put the weights into, where the checkpoint cannot describe it (it was
-            built from custom networks).
+            built from custom networks, or is no `GenerativeModel`).
 
     Raises:
-        CheckpointError: if the file cannot be read, holds no `GenerativeModel`, or does not fit.
+        CheckpointError: if the file cannot be read, does not describe a model, or does not fit.
     """
     content = read_checkpoint(path)
     config = content["model"]
@@ -139,22 +200,40 @@ def load(path: str | Path, *, model: GenerativeModel | None = None) -> Generativ
             raise CheckpointError(f"{path} does not say how to build its model: {config['why']}")
         try:
             model = from_config(config)
-        except ModelError as error:
-            raise CheckpointError(f"{path} cannot be loaded. {error}") from error
-    load_weights(model, content["weights"], path)
+        except (PlausibleError, TypeError) as error:
+            raise CheckpointError(f"The model in {path} cannot be built. {error}") from error
+    weights: dict[str, Tensor] = content["weights"]
+    if any(name.startswith(_MODEL) for name in weights):
+        own = {n: w for n, w in weights.items() if n.startswith(_MODEL)}
+        weights = {name.removeprefix(_MODEL): w for name, w in own.items()}
+    load_weights(model, weights, path)
     return model.eval()
 
 
-def load_weights(model: Any, weights: dict[str, Tensor], path: str | Path) -> None:
-    """Put a checkpoint's weights into a model or a user's program.
+def load_weights(program: nn.Module, weights: Mapping[str, Tensor], path: str | Path) -> None:
+    """Put a checkpoint's weights into a model or a user's program, all or none.
 
     Raises:
         CheckpointError: if names or shapes differ.
     """
-    try:
-        getattr(model, "load_weights", model.load_state_dict)(weights)
-    except (RuntimeError, KeyError) as error:
-        first = str(error).strip().splitlines()[-1].strip()
+    own = weights_of(program)
+    for name in (*own, *weights):
+        if name not in weights:
+            problem = f"it has {name!r}, they do not"
+        elif name not in own:
+            problem = f"they have {name!r}, it does not"
+        elif not is_lazy(own[name]) and own[name].shape != weights[name].shape:
+            problem = (
+                f"{name!r} has shape {tuple(own[name].shape)} there and "
+                f"{tuple(weights[name].shape)} in the file"
+            )
+        else:
+            continue
         raise CheckpointError(
-            f"The weights in {path} do not fit this {type(model).__name__}: {first}"
-        ) from error
+            f"The weights in {path} do not fit this {type(program).__name__}: {problem}."
+        )
+    stored = stored_parameters(program)
+    program.load_state_dict({n: w for n, w in weights.items() if n not in stored})
+    with torch.no_grad():
+        for name, parameter in stored.items():
+            parameter.copy_(weights[name])

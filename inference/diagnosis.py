@@ -1,4 +1,4 @@
-"""Why training stopped: the site whose value is not finite, or the memory that ran out."""
+"""Why training stopped: a value that is not finite, memory that ran out, a step that failed."""
 
 from pathlib import Path
 from typing import Any
@@ -10,22 +10,47 @@ from torch import Tensor
 from plausible.models.errors import TrainingError
 from plausible.models.plates import Batch, traces
 
-__all__ = ["not_finite", "out_of_memory"]
+__all__ = [
+    "failed",
+    "not_finite",
+    "out_of_memory",
+    "parameter_not_finite",
+    "weights_not_finite",
+]
 
 
 def not_finite(program: Any, batch: Batch, step: int, checkpoint: Path | None) -> TrainingError:
     """The error for a loss that is not finite: names step, culprit and last good checkpoint."""
-    saved = f"The last good checkpoint is {checkpoint}." if checkpoint else "Nothing was saved."
     return TrainingError(
-        f"The loss of step {step + 1} is not finite: {_culprit(program, batch)}. {saved} "
-        "A smaller learning rate, or a floor on scales, often helps."
+        f"The loss of step {step + 1} is not finite: {_culprit(program, batch)}. "
+        f"{_saved(checkpoint)} A smaller learning rate, or a floor on scales, often helps."
     )
 
 
-def _culprit(program: Any, batch: Batch) -> str:
+def parameter_not_finite(program: Any) -> str | None:
+    """The name of the first trainable parameter with a value that is not finite."""
     for name, parameter in program.named_parameters():
-        if not bool(parameter.isfinite().all()):
-            return f"the parameter {name!r} is not finite after the step before"
+        if parameter.requires_grad and not bool(parameter.isfinite().all()):
+            return str(name)
+    return None
+
+
+def weights_not_finite(parameter: str, step: int, checkpoint: Path | None) -> TrainingError:
+    """The error for weights that a step with a finite loss, but not a finite gradient, left."""
+    return TrainingError(
+        f"Step {step} has left the parameter {parameter!r} not finite: its gradient was not, as at "
+        f"the edge of a square root or a logarithm. {_saved(checkpoint)}"
+    )
+
+
+def _saved(checkpoint: Path | None) -> str:
+    return f"The last good checkpoint is {checkpoint}." if checkpoint else "Nothing was saved."
+
+
+def _culprit(program: Any, batch: Batch) -> str:
+    parameter = parameter_not_finite(program)
+    if parameter is not None:
+        return f"the parameter {parameter!r} was not finite before it"
     try:
         with torch.no_grad(), pyro.validation_enabled(False):
             model, guide = traces(program, batch)
@@ -43,13 +68,29 @@ def _culprit(program: Any, batch: Batch) -> str:
     return "no single site is, but their sum or the objective is"
 
 
-def out_of_memory(error: BaseException, step: int, batch_size: int) -> TrainingError | None:
+def out_of_memory(
+    error: BaseException, step: int, batch_size: int, checkpoint: Path | None
+) -> TrainingError | None:
     """The error for memory that ran out; None if this is another failure."""
     text = str(error).lower()
-    allocator = "alloc" in text and "memory" in text
+    allocator = isinstance(error, RuntimeError) and "alloc" in text and "memory" in text
     if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and not allocator:
         return None
     return TrainingError(
         f"Memory ran out in step {step + 1} with {batch_size:,} data per step. "
-        "Use a smaller batch_size, a smaller network, or another device."
+        "Use a smaller batch_size, fewer steps, a smaller network, or another device. "
+        f"{_saved(checkpoint)}"
+    )
+
+
+def failed(
+    error: Exception, batch: Batch | None, step: int, checkpoint: Path | None
+) -> TrainingError:
+    """The error for a model, guide, loss or source that raised in the middle of a run."""
+    args = batch.args if batch is not None else ()
+    shapes = ", ".join(str(tuple(x.shape)) for x in args) or "which were not made"
+    reason = " ".join((str(error).strip() or type(error).__name__).splitlines()[:3])
+    return TrainingError(
+        f"Step {step + 1} failed on data {'of shape ' if args else ''}{shapes}: "
+        f"{type(error).__name__}: {reason} {_saved(checkpoint)}"
     )

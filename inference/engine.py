@@ -1,15 +1,17 @@
 """Engines: what carries out one round of an objective. The eager engine is the reference."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from plausible.models.errors import ModelError
 from plausible.models.objectives import Objective
 from plausible.models.plates import Batch
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 __all__ = ["Backend", "EagerEngine", "Engine"]
 
@@ -38,7 +40,7 @@ class Engine(Protocol):
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """The optimisers' state."""
+        """The optimisers' state and every player's latest loss."""
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
@@ -48,7 +50,8 @@ class EagerEngine:
     """Every player's loss, gradient and fused optimiser step, as PyTorch runs them.
 
     A player's gradient is taken with respect to its own parameters only, so all others are frozen
-    in its turn. Nothing waits for the device.
+    in its turn. A step whose loss is not finite moves nothing, so that the weights before it can
+    still be examined and saved. Nothing waits for the device.
 
     Raises:
         ModelError: if a player has no parameter to move.
@@ -56,10 +59,14 @@ class EagerEngine:
 
     backend = Backend("eager", "The eager engine runs every model.")
 
-    def __init__(self, model: Any, objective: Objective, state: nn.Module, fabric: Fabric) -> None:
+    def __init__(
+        self, model: Any, objective: Objective, state: nn.Module, fabric: "Fabric"
+    ) -> None:
         self.model, self.objective, self.state, self.fabric = model, objective, state, fabric
         self.players = objective.players()
         self.names = tuple(player.name for player in self.players)
+        if len(set(self.names)) < len(self.names) or not self.names:
+            raise ModelError(f"An objective needs players of different names; has {self.names}.")
         self.parameters = []
         for player in self.players:
             own = [p for p in player.parameters(model) if p.requires_grad]
@@ -69,7 +76,7 @@ class EagerEngine:
                     "have no parameter that requires a gradient."
                 )
             self.parameters.append(own)
-        self.optimizers = [
+        self.optimizers: list[Any] = [
             player.optimizer.build(own)
             for player, own in zip(self.players, self.parameters, strict=True)
         ]
@@ -84,24 +91,36 @@ class EagerEngine:
         return self.latest[0] if len(self.latest) == 1 else torch.stack(self.latest)
 
     def _step(self, i: int, batch: Batch) -> Tensor:
-        own = self.parameters[i]
+        own, optimizer = self.parameters[i], self.optimizers[i]
         with self.fabric.autocast():
             loss = self.players[i].loss(self.model, batch, self.state)
-        if not loss.requires_grad:
-            raise ModelError(
-                f"The {self.players[i].name} does not depend on any parameter that it may move."
-            )
+        self._check(i, loss)
         gradients = torch.autograd.grad(loss, own, allow_unused=True)
         for parameter, gradient in zip(own, gradients, strict=True):
             parameter.grad = gradient
-        self.optimizers[i].step()
+        if getattr(optimizer, "_step_supports_amp_scaling", False):
+            optimizer.found_inf = (~loss.detach().isfinite()).float()  # 1 skips the step
+        optimizer.step()
         for parameter in own:
             parameter.grad = None
         return loss.detach()
 
+    def _check(self, i: int, loss: Any) -> None:
+        if not isinstance(loss, Tensor) or loss.dim():
+            shape = f"of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss)
+            raise ModelError(f"The {self.names[i]} must be a scalar tensor, but is {shape}.")
+        if not loss.requires_grad:
+            raise ModelError(
+                f"The {self.names[i]} does not depend on any parameter that it may move."
+            )
+
     def state_dict(self) -> dict[str, Any]:
-        return {str(i): optimizer.state_dict() for i, optimizer in enumerate(self.optimizers)}
+        return {
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "latest": torch.stack(self.latest).cpu(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        for i, optimizer in enumerate(self.optimizers):
-            optimizer.load_state_dict(state[str(i)])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.latest = list(state["latest"].to(self.fabric.device).unbind())

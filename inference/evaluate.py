@@ -132,8 +132,8 @@ def frechet_distance(x: Tensor, y: Tensor) -> float:
     Args:
         x, y: features, shapes (N, d) and (M, d) with at least two rows each.
 
-    Source: Dowson and Landau, The Fréchet distance between multivariate normal distributions (1982);
-        as a score of generators, Heusel et al. (2017).
+    Source: Dowson and Landau, The Fréchet distance between multivariate normal distributions
+        (1982); as a score of generators, Heusel et al. (2017).
     """
     if x.dim() != 2 or y.dim() != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < 2:
         raise DataError(

@@ -78,11 +78,11 @@ def reconstructions(
         raise DataError(f"{len(labels)} labels for two rows: {list(labels)}.")
     count, _, height, width = originals.shape
     gap = _gap(originals)
-    cell = min(_LARGEST_CELL, (_WIDTH - 1) / count)
-    figure = Figure(
-        figsize=(count * cell + 1, 2 * cell * height / width + 0.1), layout="constrained"
-    )
-    axes = figure.add_subplot()
+    margin = 0.15 + 0.075 * max(len(label) for label in labels)
+    cell = min(_LARGEST_CELL, (_WIDTH - margin) / count)
+    size = (margin + count * cell, 2 * cell * height / width)
+    figure = Figure(figsize=size)
+    axes = figure.add_axes((margin / size[0], 0, 1 - margin / size[0], 1))
     _show(axes, _montage(torch.cat([originals, reconstructions]), count, gap, ink), ink)
     axes.spines[:].set_visible(False)
     axes.set_xticks([])
@@ -124,7 +124,8 @@ def latent_grid(
     if len(images) != steps**2:
         raise DataError(f"decode gave {len(images)} images for {steps**2} latents.")
     aspect = images.shape[2] / images.shape[3]
-    figure = Figure(figsize=(_WIDTH, _WIDTH * aspect), layout="constrained")
+    width = _WIDTH / max(1, aspect)
+    figure = Figure(figsize=(width, width * aspect), layout="constrained")
     axes = figure.add_subplot()
     _show(axes, _montage(images, steps, 0, ink), ink, extent=(0, steps, 0, steps))
     axes.set_aspect(aspect)

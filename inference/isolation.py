@@ -1,37 +1,89 @@
 """Run training or evaluation without leaving a mark on the caller's global state."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pyro
 import torch
-from torch import nn
+from pyro.poutine.messenger import Messenger
+from torch import Generator, Tensor, nn
 
-__all__ = ["evaluating", "isolated"]
+from plausible.inference.program import UserProgram
+
+__all__ = [
+    "OwnParameters",
+    "evaluating",
+    "generators",
+    "isolated",
+    "random_state_kept",
+    "training",
+]
+
+# Pyro's handlers and parameter store belong to the process: a second thread waits for its turn.
+_ONE_AT_A_TIME = threading.RLock()
+
+
+def generators(device: torch.device) -> list[Generator]:
+    """PyTorch's generators that a run on this device draws from, the CPU's first."""
+    if device.type == "cuda":
+        torch.cuda.init()
+        return [torch.default_generator, torch.cuda.default_generators[device.index or 0]]
+    if device.type == "mps":
+        return [torch.default_generator, torch.mps._get_default_mps_generator()]
+    return [torch.default_generator]
 
 
 @contextmanager
-def isolated(seed: int, device: torch.device) -> Iterator[dict[str, Any]]:
-    """Seed PyTorch, and give Pyro a private parameter store and module-local parameters.
-
-    On leaving, the caller's random state, parameter store and Pyro settings are back.
+def isolated(seed: int, device: torch.device, store: Any = None) -> Iterator[Any]:
+    """Seed PyTorch and give Pyro a private parameter store; afterwards the caller's are back.
 
     Args:
         seed: seed of PyTorch's generators inside.
-        device: the device whose generator is restored besides the CPU's.
+        device: the device whose generator is seeded besides the CPU's.
+        store: content of the private parameter store; empty by default.
 
     Yields:
-        A dictionary that holds the state of the private parameter store afterwards.
+        A dictionary that holds the content of the private parameter store afterwards.
     """
-    cuda = [device.index or 0] if device.type == "cuda" else []
-    with (
-        torch.random.fork_rng(devices=cuda),
-        pyro.settings.context(module_local_params=True),
-        pyro.get_param_store().scope() as store,
-    ):
-        torch.manual_seed(seed)
-        yield store
+    with _ONE_AT_A_TIME, random_state_kept(device), pyro.get_param_store().scope(store) as content:
+        for generator in generators(device):
+            generator.manual_seed(seed)
+        yield content
+
+
+@contextmanager
+def random_state_kept(device: torch.device) -> Iterator[None]:
+    """Put PyTorch's random state back afterwards, as if nothing had been drawn inside."""
+    states = [(generator, generator.get_state()) for generator in generators(device)]
+    try:
+        yield
+    finally:
+        for generator, state in states:
+            generator.set_state(state)
+
+
+@contextmanager
+def training(program: nn.Module) -> Iterator[None]:
+    """Training mode for a run; flags and gradients are as before afterwards.
+
+    A model in training mode keeps the flags of its submodules: one that was put into evaluation
+    mode stays there, which freezes its batch norm and turns its dropout off. A model that is in
+    evaluation mode as a whole (as `load` returns it) trains as a whole.
+    """
+    flags = [(module, module.training) for module in program.modules()]
+    gradients = [(parameter, parameter.grad) for parameter in program.parameters()]
+    for part in program.children() if isinstance(program, UserProgram) else (program,):
+        if not part.training:
+            part.train()
+    try:
+        yield
+    finally:
+        for module, flag in flags:
+            module.training = flag
+        for parameter, gradient in gradients:
+            parameter.grad = gradient
 
 
 @contextmanager
@@ -45,8 +97,25 @@ def evaluating(model: nn.Module, seed: int = 0) -> Iterator[None]:
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     model.eval()
     try:
-        with isolated(seed, device), torch.no_grad():
+        with isolated(seed, device, pyro.get_param_store().get_state()), torch.no_grad():
             yield
     finally:
-        for module, training in flags:
-            module.training = training
+        for module, flag in flags:
+            module.training = flag
+
+
+class OwnParameters(Messenger):
+    """Make `pyro.param` start from a copy, so that training moves no tensor of the caller's.
+
+    An `nn.Parameter` is taken as it is: it belongs to a module that is to be trained.
+    """
+
+    def _pyro_param(self, msg: Any) -> None:
+        if len(msg["args"]) < 2 or isinstance(msg["args"][1], nn.Parameter):
+            return
+        name, initial = msg["args"]
+        msg["args"] = (name, lambda: _copy(initial() if callable(initial) else initial))
+
+
+def _copy(value: Any) -> Any:
+    return value.detach().clone() if isinstance(value, Tensor) else value

@@ -1,6 +1,7 @@
 """Pictures of a two-dimensional latent space, coloured by classes that the model never saw."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 
 import torch
 from matplotlib.axes import Axes
@@ -17,7 +18,9 @@ from plausible.models.errors import DataError
 __all__ = ["forces", "latents_2d"]
 
 _HALO = (withStroke(linewidth=2.5, foreground="white"),)
+_THIN_HALO = (withStroke(linewidth=1.8, foreground="white"),)
 _PRIOR_RADIUS = 2.0
+_CAPTION_LETTERS = 34  # in a line below a panel
 
 
 @styled
@@ -42,7 +45,7 @@ def latents_2d(
     """
     figure = Figure(figsize=(6.2, 6.2), layout="constrained")
     axes = figure.add_subplot()
-    _draw_latents(axes, z, labels, class_names, inches=5.6, fontsize=9)
+    _draw_latents(axes, z, labels, class_names, inches=5.6, fontsize=10)
     axes.annotate(
         "prior, 1 and 2 sd",
         (0, -_PRIOR_RADIUS),
@@ -50,7 +53,7 @@ def latents_2d(
         textcoords="offset points",
         ha="center",
         va="top",
-        fontsize=8,
+        fontsize=9,
         color=SOFT_INK,
         path_effects=_HALO,
     )
@@ -87,13 +90,20 @@ def forces(
             f"Each panel needs one caption: panels are {list(panels)}, captions {list(captions)}."
         )
     side = 2.75
-    figure = Figure(figsize=(side * len(panels), side + 0.75), layout="constrained")
+    below = {
+        title: [part for line in caption.splitlines() for part in wrap(line, _CAPTION_LETTERS)]
+        for title, caption in captions.items()
+    }
+    lines = max(len(parts) for parts in below.values())
+    size = (side * len(panels), side + 0.7 + 0.16 * lines)
+    figure = Figure(figsize=size, layout="constrained")
     for column, (title, (z, labels)) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(1, len(panels), column)
-        span = _draw_latents(axes, z, labels, class_names, inches=side - 0.4, fontsize=7.5)
+        span = _draw_latents(axes, z, labels, class_names, inches=side - 0.5, fontsize=8)
         axes.set_title(title)
-        axes.set_xlabel(f"{captions[title]}\nframe {span:,.2g} wide")
-    figure.supxlabel("dashed: 1 and 2 standard deviations of the prior", fontsize=8, color=SOFT_INK)
+        scale = f"frame {float(f'{span:.2g}'):,g} wide"
+        axes.set_xlabel("\n".join([*below[title], scale]))
+    figure.supxlabel("dashed: 1 and 2 standard deviations of the prior", fontsize=9, color=SOFT_INK)
     return figure
 
 
@@ -122,13 +132,20 @@ def _draw_latents(
     colours: list[str] | str = CLASS_COLOURS[0]
     if labels is not None:
         colours = [CLASS_COLOURS[label] for label in labels[order].tolist()]
-    size = min(14.0, max(2.5, 450 * inches / len(z)))
-    axes.scatter(
-        *z[order].T.numpy(), s=size, c=colours, alpha=0.7, linewidths=0, rasterized=True
-    )
+    size = min(14.0, inches * max(0.9, 4000 / len(z)))
+    first, second = z[order].T.numpy()
+    axes.scatter(first, second, s=size, c=colours, alpha=0.7, linewidths=0, rasterized=True)
     for radius in (1.0, _PRIOR_RADIUS):
         axes.add_patch(
-            Circle((0, 0), radius, fill=False, edgecolor=INK, linewidth=0.9, linestyle=(0, (4, 3)))
+            Circle(
+                (0, 0),
+                radius,
+                fill=False,
+                edgecolor=INK,
+                linewidth=0.9,
+                linestyle=(0, (4, 3)),
+                path_effects=_THIN_HALO,
+            )
         )
     if labels is not None:
         medians = {k: z[labels.cpu() == k].quantile(0.5, dim=0) for k in names}

@@ -1,4 +1,4 @@
-"""Every picture of a trained model: functions from tensors to figures that no global state knows."""
+"""Every picture of a trained model: functions from tensors to figures, without global state."""
 
 import torch
 from matplotlib.figure import Figure
@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 _CURVE_POINTS = 500
+_FAINT = "#c9c9e6"
 
 
 @styled
@@ -52,7 +53,7 @@ def loss_curve(
     axes = figure.add_subplot()
     steps = torch.arange(1, len(losses) + 1)
     chosen, medians = _running_median(losses)
-    axes.plot(steps.numpy(), losses.numpy(), color=CLASS_COLOURS[8], linewidth=0.6, alpha=0.45)
+    axes.plot(steps.numpy(), losses.numpy(), color=_FAINT, linewidth=0.6)
     axes.plot(steps[chosen].numpy(), medians.numpy(), color=CLASS_COLOURS[0])
     for text, height, weight in ((f"{medians[-1]:,.5g}", 1, "bold"), ("median", -11, "normal")):
         axes.annotate(
@@ -131,7 +132,7 @@ def decomposition(log_evidence: Tensor, elbo: Tensor, kl: Tensor) -> Figure:
     places = range(1, count + 1)
     figure = Figure(figsize=(7, 3.8), layout="constrained")
     axes = figure.add_subplot()
-    axes.bar(places, bound - bottom, bottom=bottom, width=0.62, color="#c9c9e6")
+    axes.bar(places, bound - bottom, bottom=bottom, width=0.62, color=_FAINT)
     axes.bar(places, gap, bottom=bound, width=0.62, color=CLASS_COLOURS[1])
     axes.hlines(
         exact, [k - 0.42 for k in places], [k + 0.42 for k in places], colors=INK, linewidth=1.6
@@ -177,9 +178,7 @@ def _running_median(losses: Tensor) -> tuple[Tensor, Tensor]:
     half = len(losses) // 100
     chosen = torch.linspace(0, last, min(len(losses), _CURVE_POINTS), dtype=torch.float64)
     chosen = chosen.round().long()
-    medians = [
-        losses[max(0, k - half) : k + half + 1].quantile(0.5) for k in chosen.tolist()
-    ]
+    medians = [losses[max(0, k - half) : k + half + 1].quantile(0.5) for k in chosen.tolist()]
     return chosen, torch.stack(medians)
 
 

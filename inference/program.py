@@ -1,16 +1,16 @@
-"""A user's own Pyro functions as a program that can be trained like any model of this collection."""
+"""A user's own Pyro functions as a program that can be trained like any model of ours."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyro
-import torch
+from pyro.nn import PyroModule
 from torch import Tensor, nn
 
 from plausible.models.base import GenerativeModel
 from plausible.models.errors import ModelError
 
-__all__ = ["UserProgram", "as_program"]
+__all__ = ["UserProgram", "as_program", "stored_parameters", "weights_of"]
 
 _STORE = "pyro.param/"
 
@@ -30,7 +30,7 @@ class UserProgram(nn.Module):
         )
         for name, part in (("model", model), ("guide", guide)):
             owner = part if isinstance(part, nn.Module) else getattr(part, "__self__", None)
-            if isinstance(owner, nn.Module):
+            if isinstance(owner, nn.Module) and owner not in self._modules.values():
                 self._modules[f"{name}_module"] = owner
 
     def model(self, *args: Any, **kwargs: Any) -> Any:
@@ -46,7 +46,7 @@ class UserProgram(nn.Module):
 
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, nn.Parameter]]:
+    ) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
         own = super().named_parameters(prefix, recurse, remove_duplicate)
         stored = ((_STORE + name, p) for name, p in pyro.get_param_store().named_parameters())
@@ -55,37 +55,57 @@ class UserProgram(nn.Module):
                 seen.add(id(parameter))
                 yield name, parameter
 
-    def weights(self) -> dict[str, Tensor]:
-        """Everything to keep in a checkpoint, by name."""
-        kept = dict(self.state_dict())
-        kept.update((n, p.detach()) for n, p in self.named_parameters() if n.startswith(_STORE))
-        return kept
 
-    def load_weights(self, weights: dict[str, Tensor]) -> None:
-        stored = {n: p for n, p in self.named_parameters() if n.startswith(_STORE)}
-        self.load_state_dict({n: w for n, w in weights.items() if not n.startswith(_STORE)})
-        if stored.keys() != {n for n in weights if n.startswith(_STORE)}:
-            raise KeyError("the parameters of pyro.param differ")
-        with torch.no_grad():
-            for name, parameter in stored.items():
-                parameter.copy_(weights[name])
+def weights_of(program: nn.Module) -> dict[str, Tensor]:
+    """Everything that a checkpoint keeps of a program, by name; the tensors themselves."""
+    return {**program.state_dict(), **stored_parameters(program)}
+
+
+def stored_parameters(program: nn.Module) -> dict[str, Tensor]:
+    """The parameters of a program that no module of it holds, but Pyro's store alone."""
+    if not isinstance(program, UserProgram):
+        return {}
+    named = program.named_parameters()
+    return {name: p.detach() for name, p in named if name.startswith(_STORE)}
 
 
 def as_program(model: Any, guide: Any) -> GenerativeModel | UserProgram:
     """The model itself where it brings its own guide; a `UserProgram` otherwise.
 
     Raises:
-        ModelError: if the model or guide cannot be called.
+        ModelError: if the model or guide cannot be called, or their parameters share a name.
     """
     if isinstance(model, GenerativeModel) and guide is None:
         return model
     for role, part in (("model", model), ("guide", guide)):
+        if isinstance(part, type):
+            raise ModelError(f"The {role} is the class {part.__name__}: pass an instance of it.")
         if part is not None and not callable(part):
             raise ModelError(
                 f"The {role} is a {type(part).__name__}; it must be a GenerativeModel or a "
                 "function with pyro.sample statements."
             )
-    return UserProgram(model, guide if guide is not None else _nothing)
+    if model is None:
+        raise ModelError("There is no model: give a GenerativeModel or a Pyro function.")
+    program = UserProgram(model, guide if guide is not None else _nothing)
+    _check_names(program)
+    return program
+
+
+def _check_names(program: UserProgram) -> None:
+    """Pyro takes constrained parameters of one full name for one parameter: refuse two."""
+    seen: dict[str, nn.Parameter] = {}
+    for module in program.modules():
+        if not isinstance(module, PyroModule):
+            continue
+        for name in module._pyro_params:
+            full_name = f"{module._pyro_name}.{name}".lstrip(".")
+            parameter = getattr(module, f"{name}_unconstrained")
+            if seen.setdefault(full_name, parameter) is not parameter:
+                raise ModelError(
+                    f"Model and guide both have a PyroParam called {full_name!r}, and Pyro would "
+                    "take the two for one. Name a module: super().__init__('guide')."
+                )
 
 
 def _nothing(*args: Any, **kwargs: Any) -> None:

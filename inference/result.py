@@ -23,7 +23,7 @@ class Progress:
         step: steps done.
         steps: steps to do.
         epoch: passes over the data completed.
-        losses: loss of every player at this step, by name; tensors, so that reading none costs none.
+        losses: loss of every player at this step, by name; tensors, so that none has to be read.
     """
 
     model: Any
@@ -50,7 +50,7 @@ class Fit:
         interrupted: whether Ctrl-C ended it.
         backend: which engine trained, and why.
         params: values of the parameters that the user's own `pyro.param` and `pyro.module`
-            statements made, in the user's (constrained) space.
+            statements and Pyro modules made, by Pyro's names, in the user's (constrained) space.
         checkpoint: the file that holds the run; None without `out`.
     """
 
@@ -73,10 +73,8 @@ class Fit:
     def scope(self) -> Iterator[None]:
         """Inside, the user's own Pyro functions run with their trained `pyro.param` values.
 
-        Changes to the parameter store inside stay inside.
+        The caller's parameter store is back afterwards, and parameters made inside are forgotten.
         """
-        with (
-            pyro.settings.context(module_local_params=True),
-            pyro.get_param_store().scope(self._store),
-        ):
+        content: Any = {kind: dict(entries) for kind, entries in self._store.items()}
+        with pyro.get_param_store().scope(content):
             yield

@@ -9,14 +9,15 @@ from torch import Tensor
 
 from plausible.models.errors import DataError
 
-__all__ = ["Source", "TensorSource", "as_source", "permutation"]
+__all__ = ["Source", "TensorSource", "as_source", "first_batch", "permutation"]
 
 
 @runtime_checkable
 class Source(Protocol):
     """A data set that hands out batches by index.
 
-    A source that draws at random uses PyTorch's generator only, so that a resumed run replays.
+    A source that draws at random uses PyTorch's generator only, and keeps nothing between batches,
+    so that a resumed run replays.
     """
 
     def __len__(self) -> int: ...
@@ -41,6 +42,8 @@ class TensorSource:
         self.tensors = tuple(tensors)
         for position, x in enumerate(self.tensors):
             which = f"Tensor {position} of the data" if len(self.tensors) > 1 else "The data tensor"
+            if x.layout is not torch.strided:
+                raise DataError(f"{which} is {x.layout}; data are dense: convert with .to_dense().")
             if x.dim() == 0:
                 raise DataError(
                     f"{which} is a scalar; data need a leading dimension, one row each."
@@ -75,7 +78,8 @@ class TensorSource:
         """A number that changes with the data, for recognising them when a run is resumed."""
         value = 0
         for x in self.tensors:
-            value = zlib.crc32(x.detach().cpu().contiguous().view(torch.uint8).numpy(), value)
+            content: Any = x.detach().cpu().contiguous().view(torch.uint8).numpy()
+            value = zlib.crc32(content, value)
         return value
 
 
@@ -99,13 +103,35 @@ def as_source(data: Any) -> Source:
         if len(data) == 0:
             raise DataError("The data source is empty: its length is 0.")
         return data
+    hint = " Convert it with torch.as_tensor." if hasattr(data, "__array__") else ""
     raise DataError(
         f"Data are a tensor, a tuple of tensors, or a source with `__len__`, `batch(index)` and "
-        f"`to(device)`; got {type(data).__name__}."
+        f"`to(device)`; got {type(data).__name__}.{hint}"
     )
 
 
+def first_batch(source: Source, index: Tensor) -> tuple[Tensor, ...]:
+    """What a source hands out for these positions, checked.
+
+    Raises:
+        DataError: unless it is a tuple of tensors with one row for each position.
+    """
+    made = source.batch(index)
+    if not isinstance(made, tuple) or not all(isinstance(x, Tensor) for x in made):
+        raise DataError(
+            f"The data source's batch() must return a tuple of tensors, but returned "
+            f"{type(made).__name__}."
+        )
+    shapes = [tuple(x.shape) for x in made]
+    if any(shape[:1] != (len(index),) for shape in shapes):
+        raise DataError(
+            f"The data source's batch() was asked for {len(index)} data, but returned tensors of "
+            f"shapes {', '.join(map(str, shapes))}."
+        )
+    return made
+
+
 def permutation(size: int, seed: int, epoch: int) -> Tensor:
-    """The order of the data in one epoch: a function of seed and epoch, so that it can be resumed."""
-    generator = torch.Generator().manual_seed((seed << 20) + epoch)
+    """The order of the data in one epoch, a function of seed and epoch alone."""
+    generator = torch.Generator().manual_seed(((seed << 20) + epoch) % 2**63)
     return torch.randperm(size, generator=generator)

@@ -59,7 +59,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def png(figure: Figure) -> bytes:
-    """The picture as a PNG file of 192 dots per inch, the same bytes for the same picture."""
+    """The picture as a PNG file of 192 dots per inch; equal numbers give equal bytes."""
     return _render(figure, "png")
 
 

@@ -21,6 +21,7 @@ from plausible.models.likelihoods import (
     Laplace,
     Likelihood,
     Normal,
+    likelihood,
 )
 from plausible.models.objectives import (
     ELBO,
@@ -57,4 +58,5 @@ __all__ = [
     "Player",
     "TrainingError",
     "UnknownName",
+    "likelihood",
 ]

@@ -1,4 +1,4 @@
-"""The contract that every generative model keeps: a Pyro model, its guide, and how the pair is fitted."""
+"""The contract that every generative model keeps: a model, its guide, how they are fitted."""
 
 import inspect
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from pyro.nn import PyroModule
 from torch import Tensor
 
 from plausible.models.errors import ModelError
-from plausible.models.likelihoods import Likelihood
+from plausible.models.likelihood_base import Likelihood
 from plausible.models.objectives import ELBO, Objective
 
 __all__ = ["GenerativeModel", "from_config"]
@@ -23,8 +23,9 @@ class GenerativeModel(PyroModule):
     themselves random (`PyroSample`) decorates both with `pyro.nn.pyro_method`.
 
     The constructor's arguments are remembered, so that a checkpoint can build the same model again
-    without being told its class. They must be numbers, strings, booleans, None, tuples of these, or
-    a `Likelihood`; a model built from anything else trains all the same, but needs `model=` to load.
+    without being told its class. They must be numbers, strings, booleans, None, tuples of these,
+    or a `Likelihood`; a model built from anything else trains all the same, but needs `model=` to
+    load.
 
     Attributes:
         objective: how `fit` trains the model unless it is told otherwise.
@@ -41,9 +42,7 @@ class GenerativeModel(PyroModule):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)
-        bound = inspect.signature(cls.__init__).bind_partial(self, *args, **kwargs)
-        arguments = dict(list(bound.arguments.items())[1:])
-        object.__setattr__(self, "_arguments", arguments)
+        object.__setattr__(self, "_arguments", _named(cls, args, kwargs))
         return self
 
     def model(self, x: Tensor | None = None, *, size: int | None = None) -> Tensor:
@@ -74,6 +73,19 @@ class GenerativeModel(PyroModule):
             "class": f"{cls.__module__}:{cls.__qualname__}",
             "arguments": {k: _plain(cls, k, v) for k, v in self._arguments.items()},
         }
+
+
+def _named(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Constructor arguments by name; all positional ones under "*" where the constructor has it."""
+    signature = inspect.signature(cls.__init__)
+    bound = signature.bind_partial(None, *args, **kwargs)
+    if any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values()):
+        return {"*": bound.args[1:], **bound.kwargs}
+    arguments = dict(list(bound.arguments.items())[1:])
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            arguments.update(arguments.pop(parameter.name, {}))
+    return arguments
 
 
 def _plain(cls: type, name: str, value: Any) -> Any:
@@ -109,8 +121,11 @@ def from_config(config: Mapping[str, Any]) -> GenerativeModel:
     cls = GenerativeModel.registry.get(config["class"])
     if cls is None:
         module, name = config["class"].split(":")
+        first = f"import {module} before loading, or"
+        if module == "__main__" or "<locals>" in name:
+            first = "it was defined in a script or function, so"
         raise ModelError(
-            f"The model class {name} is not known here: import {module} before loading, "
-            "or pass the model itself with model=."
+            f"The model class {name} is not known here: {first} pass the model itself with model=."
         )
-    return cls(**{k: _built(v) for k, v in config["arguments"].items()})
+    arguments = {name: _built(value) for name, value in config["arguments"].items()}
+    return cls(*arguments.pop("*", ()), **arguments)

@@ -1,4 +1,4 @@
-"""Estimates of the evidence lower bound, as tensors: no host synchronisation, nothing but Pyro's traces."""
+"""Estimates of the evidence lower bound, made of tensors only from what Pyro's traces hold."""
 
 from typing import Any
 

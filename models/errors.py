@@ -14,7 +14,7 @@ __all__ = [
 
 
 class PlausibleError(Exception):
-    """Base of every error that Plausible raises on purpose; the command line prints it as one sentence."""
+    """Base of every error that Plausible raises on purpose; its message is for the user."""
 
 
 class DataError(PlausibleError, ValueError):

@@ -4,7 +4,7 @@ import math
 
 import pyro.distributions as dist
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from plausible.models.errors import DataError, ModelError
 from plausible.models.likelihoods import Normal
@@ -17,7 +17,8 @@ __all__ = ["evidence", "posterior", "ppca_log_likelihood"]
 def evidence(vae: VAE) -> dist.MultivariateNormal:
     r"""The exact distribution of the data under a linear-Gaussian VAE.
 
-    .. math:: p(x) = N(b,\; W W^\top + \sigma^2 I) \quad\text{for}\quad p(x|z) = N(Wz + b, \sigma^2 I)
+    .. math:: p(x|z) = N(Wz + b,\; \sigma^2 I) \quad\Rightarrow\quad
+              p(x) = N(b,\; W W^\top + \sigma^2 I)
 
     Args:
         vae: with `hidden=()`, data of shape (features,) and a `Normal` likelihood.
@@ -62,8 +63,8 @@ def ppca_log_likelihood(x: Tensor, latent_size: int) -> float:
               + (d - q) \ln \hat\sigma^2 + d \right], \qquad
               \hat\sigma^2 = \frac{1}{d - q} \sum_{i > q} \lambda_i
 
-    with the eigenvalues of the data's covariance in falling order: probabilistic principal component
-    analysis, fitted by maximum likelihood.
+    with the eigenvalues of the data's covariance in falling order: probabilistic principal
+    component analysis, fitted by maximum likelihood.
 
     Args:
         x: data, shape (N, d).
@@ -97,4 +98,5 @@ def _parameters(vae: VAE) -> tuple[Tensor, Tensor, Tensor]:
             f"Exact answers need the likelihood Normal(...), not {vae.likelihood.name!r}."
         )
     linear = decoder.layers[0]
+    assert isinstance(linear, nn.Linear)
     return linear.weight, linear.bias, vae.likelihood.current_scale(linear.weight) ** 2

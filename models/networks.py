@@ -23,8 +23,9 @@ _MOST_CHANNELS = 256
 class MLP(nn.Module):
     """Fully connected network from tensors of one shape to tensors of another.
 
-    Weights start as He normal draws (fan-in, the activation's gain; gain 1 in the last layer) and
-    biases at zero, so that a signal keeps its size through any depth.
+    Weights start as He normal draws (fan-in, the activation's gain; gain 1 in the last layer), so
+    that a signal keeps its size through any depth; biases start uniform within 1 / √inputs, because
+    a tanh network without any is odd: its decodings of z and -z would be mirror images.
 
     Args:
         in_shape: shape of one input; () is a scalar.
@@ -166,7 +167,7 @@ def _started(
     """The layer with its initial weights; `inputs` is how many numbers each output sums."""
     nn.init.normal_(layer.weight, std=gain / math.sqrt(inputs))
     if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
+        nn.init.uniform_(layer.bias, -1 / math.sqrt(inputs), 1 / math.sqrt(inputs))
     return layer
 
 

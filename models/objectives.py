@@ -1,4 +1,4 @@
-"""Objectives: what a model is fitted for, as one or more players with a loss each. Losses only, no training."""
+"""Objectives: what a model is fitted for, as one or more players with a loss each."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -145,7 +145,12 @@ class ELBO(Objective):
             state.step.add_(1)
 
     def _loss(self, model: Any, batch: Batch, state: nn.Module) -> Tensor:
-        beta = self.beta.at(state.step) if isinstance(self.beta, Annealing) else self.beta
+        beta: Tensor | float
+        if isinstance(self.beta, Annealing):
+            assert isinstance(state, _Step)
+            beta = self.beta.at(state.step)
+        else:
+            beta = self.beta
         bound = elbo(
             model, batch, reconstruction=self.reconstruction, beta=beta, sampled=self.sampled
         )

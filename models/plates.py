@@ -12,10 +12,11 @@ from pyro.poutine import Trace
 from pyro.poutine.messenger import Messenger
 from pyro.poutine.util import prune_subsample_sites
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from plausible.models.errors import ModelError
+from plausible.models.errors import ModelError, PlausibleError
 
-__all__ = ["Batch", "BatchScale", "Layout", "Program", "find_layout", "traces"]
+__all__ = ["Batch", "BatchScale", "Layout", "Program", "find_layout", "probing", "traces"]
 
 
 class Program(Protocol):
@@ -100,7 +101,7 @@ def find_layout(program: Program, batch: Batch, other: Batch | None = None) -> L
         ModelError: if model and guide do not match, or if something is latent and a site grows with
             the batch outside every plate over it; says how to declare the plate.
     """
-    with _probing(program):
+    with probing(program):
         model, guide = _checked_traces(program, batch)
         _check_match(model, guide)
         plates = _plates_of_size(model, batch.size)
@@ -108,11 +109,14 @@ def find_layout(program: Program, batch: Batch, other: Batch | None = None) -> L
             other_model, other_guide = _checked_traces(program, other)
             plates &= _plates_of_size(other_model, other.size)
     latent = any(not site["is_observed"] for _, site in _samples(model))
-    if other is not None and (latent or plates):
-        _check_scalable(model, other_model, plates)
-        _check_scalable(guide, other_guide, plates)
-    if other is not None and latent:
-        _check_observed(model, plates)
+    if other is not None:
+        if latent or plates:
+            _check_scalable(model, other_model, plates)
+            _check_scalable(guide, other_guide, plates)
+        else:
+            _check_one_weight(model, other_model)
+        if latent:
+            _check_observed(model, plates)
     frames = [frame for _, site in _samples(model) for frame in site["cond_indep_stack"]]
     frames += [frame for _, site in _samples(guide) for frame in site["cond_indep_stack"]]
     vectorized = [frame for frame in frames if frame.vectorized]
@@ -125,9 +129,10 @@ def find_layout(program: Program, batch: Batch, other: Batch | None = None) -> L
 
 
 @contextmanager
-def _probing(program: Program) -> Iterator[None]:
+def probing(program: Program) -> Iterator[None]:
     """Run a program with Pyro's checks on, and leave its buffers (batch norm) as they were."""
     buffers = list(program.buffers()) if isinstance(program, nn.Module) else []
+    buffers = [buffer for buffer in buffers if not is_lazy(buffer)]
     saved = [buffer.clone() for buffer in buffers]
     try:
         with torch.no_grad(), pyro.validation_enabled(True):
@@ -142,19 +147,27 @@ def _checked_traces(program: Program, batch: Batch) -> tuple[Trace, Trace]:
         model, guide = traces(program, batch)
         model.compute_log_prob()
         guide.compute_log_prob()
-    except (ValueError, RuntimeError, IndexError, TypeError, KeyError) as error:
-        if isinstance(error, ModelError) or "alloc" in str(error) or "memory" in str(error):
+    except Exception as error:
+        if isinstance(error, (PlausibleError, MemoryError)) or "alloc" in str(error):
             raise
-        shapes = ", ".join(str(tuple(x.shape)) for x in batch.args)
-        reason = (str(error).strip() or type(error).__name__).splitlines()
+        inputs = ", ".join(f"{tuple(x.shape)} ({x.dtype})" for x in batch.args) or "() (none)"
+        text = str(error).partition("Trace Shapes:")[0].strip() or type(error).__name__
+        reason = " ".join(text.splitlines()[:3])
         raise ModelError(
-            f"The model or guide does not run on data of shape {shapes}: {' '.join(reason[:3])}"
+            f"The model or guide does not run on {batch.size} of {batch.total} data of shape "
+            f"{inputs}: {reason}"
         ) from error
     return model, guide
 
 
 def _samples(trace: Trace) -> list[tuple[str, Any]]:
-    return [(name, site) for name, site in trace.nodes.items() if site["type"] == "sample"]
+    """The sites that carry a log probability: `pyro.deterministic` ones do not."""
+    nodes: dict[str, Any] = trace.nodes
+    return [
+        (name, site)
+        for name, site in nodes.items()
+        if site["type"] == "sample" and not site["infer"].get("_deterministic")
+    ]
 
 
 def _plates_of_size(trace: Trace, size: int) -> set[str]:
@@ -176,6 +189,11 @@ def _check_match(model: Trace, guide: Trace) -> None:
             "Add one, or pass guide=, for example pyro.infer.autoguide.AutoNormal(model)."
         )
     for name, site in _samples(guide):
+        if name in model.nodes and model.nodes[name]["is_observed"]:
+            raise ModelError(
+                f"The guide draws {name!r}, but the model observes it. Remove the site from the "
+                "guide, or the obs= from the model."
+            )
         if name not in model.nodes and not site["infer"].get("is_auxiliary"):
             raise ModelError(
                 f"The guide's site {name!r} has no site of that name in the model. "
@@ -184,12 +202,15 @@ def _check_match(model: Trace, guide: Trace) -> None:
 
 
 def _check_scalable(trace: Trace, other: Trace, plates: set[str]) -> None:
+    growing = _growing(trace, other)
     for name, site in _samples(trace):
-        if any(frame.name in plates for frame in site["cond_indep_stack"]):
-            continue
-        if any(frame.full_size not in (None, frame.size) for frame in site["cond_indep_stack"]):
-            continue
-        if name not in other.nodes or site["value"].shape != other.nodes[name]["value"].shape:
+        over = [frame.name for frame in site["cond_indep_stack"] if frame.name in plates]
+        if len(over) > 1:
+            raise ModelError(
+                f"The site {name!r} lies in the plates {' and '.join(over)} over the batch, so its "
+                "weight against the latent variables is unknown. Pass batch_size=None."
+            )
+        if name in growing and not over:
             raise ModelError(
                 f"The site {name!r} grows with the batch but lies in no plate over it, so its "
                 "weight against the latent variables is unknown. Put it into the plate: "
@@ -197,11 +218,41 @@ def _check_scalable(trace: Trace, other: Trace, plates: set[str]) -> None:
             )
 
 
+def _check_one_weight(model: Trace, other: Trace) -> None:
+    """Without latents and plates all sites must grow with the batch, or none."""
+    growing = _growing(model, other)
+    fixed = [name for name, _ in _samples(model) if name not in growing]
+    if growing and fixed:
+        raise ModelError(
+            f"The site {growing[0]!r} grows with the batch and {fixed[0]!r} does not, so their "
+            "weights against each other are unknown. Put the first into a plate: "
+            "`with pyro.plate('data', len(x)): ...`, or pass batch_size=None."
+        )
+
+
+def _growing(trace: Trace, other: Trace) -> list[str]:
+    """Sites whose shape follows the batch, other than those that a subsampled plate scales."""
+    others = dict(_samples(other))
+    return [
+        name
+        for name, site in _samples(trace)
+        if not _subsampled(site) and (name not in others or _size(site) != _size(others[name]))
+    ]
+
+
+def _size(site: Any) -> tuple[torch.Size, torch.Size]:
+    """Shapes of a site's value and log probability: `pyro.factor` shows its size in the second."""
+    return site["value"].shape, site["log_prob"].shape
+
+
+def _subsampled(site: Any) -> bool:
+    return any(frame.full_size not in (None, frame.size) for frame in site["cond_indep_stack"])
+
+
 def _check_observed(model: Trace, plates: set[str]) -> None:
     for _, site in _samples(model):
-        subsampled = any(f.full_size not in (None, f.size) for f in site["cond_indep_stack"])
         inside = any(frame.name in plates for frame in site["cond_indep_stack"])
-        if site["is_observed"] and (inside or subsampled):
+        if site["is_observed"] and (inside or _subsampled(site)):
             return
     raise ModelError(
         "No observed site lies in a plate over the batch, so its weight against the latent "

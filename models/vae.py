@@ -26,8 +26,8 @@ class VAE(GenerativeModel):
               q(z|x) = N(\mu(x), \mathrm{diag}\,\sigma^2(x))
 
     The encoder is the guide, shared by all data (amortised inference); its draws are
-    reparametrised. `hidden=()` gives linear maps, and with a `Normal` likelihood the linear-Gaussian
-    model whose evidence is known exactly (`plausible.models.linear_gaussian`).
+    reparametrised. `hidden=()` gives linear maps, and with a `Normal` likelihood the
+    linear-Gaussian model whose evidence is known exactly (`plausible.models.linear_gaussian`).
 
     Args:
         x_shape: shape of one datum: (channels, height, width), or (features,).

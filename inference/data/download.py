@@ -91,5 +91,5 @@ def _reason(error: OSError | ValueError, md5: str) -> str:
             f"the file that came does not have the published MD5 checksum {md5}, so it was deleted"
         )
     if isinstance(error, OSError):
-        return error.strerror or f"the server did not answer in full ({type(error).__name__})"
+        return error.strerror or f"no complete answer from the server ({type(error).__name__})"
     return str(error)

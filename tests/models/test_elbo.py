@@ -8,13 +8,14 @@ import pyro
 import pyro.distributions as dist
 import pytest
 import torch
+from pyro import poutine
+from pyro.infer import Trace_ELBO, TraceMeanField_ELBO
+from torch import Tensor
+
 from plausible.inference.program import UserProgram
 from plausible.models import VAE, ModelError, Normal
 from plausible.models.elbo import elbo, log_weights
 from plausible.models.plates import Batch, find_layout
-from pyro import poutine
-from pyro.infer import Trace_ELBO, TraceMeanField_ELBO
-from torch import Tensor
 
 X = torch.tensor([[0.3, -1.2], [0.8, 0.1], [-0.5, 2.0], [1.5, 0.4], [0.2, 0.9]])
 MASK = X[:, 0] > 0
@@ -177,9 +178,7 @@ def test_weights_of_the_bound_are_weights_of_its_two_terms() -> None:
         torch.manual_seed(3)
         return elbo(vae, batch, reconstruction=w, beta=beta)
 
-    torch.testing.assert_close(
-        at(0.3, torch.tensor(0.6)), 0.3 * at(1.0, 0.0) + 0.6 * at(0.0, 1.0)
-    )
+    torch.testing.assert_close(at(0.3, torch.tensor(0.6)), 0.3 * at(1.0, 0.0) + 0.6 * at(0.0, 1.0))
 
 
 def test_importance_weights_average_to_the_evidence() -> None:

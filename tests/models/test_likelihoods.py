@@ -334,7 +334,7 @@ def test_names_build_their_likelihood_and_objects_pass_through():
 
 
 def test_unknown_names_are_answered_with_the_nearest_one():
-    with pytest.raises(UnknownName, match="'normla'. Did you mean 'normal'"):
+    with pytest.raises(UnknownName, match="Did you mean 'normal'"):
         likelihood("normla")
 
 
@@ -385,7 +385,7 @@ def test_config_holds_every_constructor_argument():
     ],
 )
 def test_arguments_out_of_range_are_refused(build):
-    with pytest.raises((ModelError, UnknownName), match="but got|activation 'relu'"):
+    with pytest.raises((ModelError, UnknownName), match=r"but got|activation 'relu'"):
         build()
 
 

@@ -43,9 +43,8 @@ def test_mlp_without_hidden_layers_is_a_linear_map():
     network = MLP((2, 3), (4,), hidden=())
     x, y = torch.randn(2, 5, 2, 3)
     zero = network(torch.zeros(2, 3))
-    assert torch.allclose(
-        network(x + 2 * y) - zero, network(x) + 2 * network(y) - 3 * zero, atol=1e-5
-    )
+    both = network(x) + 2 * network(y) - 2 * zero
+    assert torch.allclose(network(x + 2 * y), both, atol=1e-5)
     weight = network(torch.eye(6).view(6, 2, 3)) - zero
     assert torch.allclose(network(x), x.flatten(1) @ weight + zero, atol=1e-5)
 
@@ -62,7 +61,7 @@ def test_mlp_has_the_layers_it_was_asked_for(activation):
     assert torch.allclose(network(x), by_hand, atol=1e-6)
 
 
-@pytest.mark.parametrize("height, width", itertools.product(SIDES, SIDES))
+@pytest.mark.parametrize("height, width", list(itertools.product(SIDES, SIDES)))
 def test_encoder_and_decoder_take_every_height_and_width(height, width):
     encoder = ConvolutionalEncoder((1, height, width), (2,), channels=1, width=2)
     decoder = ConvolutionalDecoder((2,), (2, height, width), channels=1, width=2)
@@ -153,8 +152,9 @@ def test_every_pixel_of_the_decoder_varies_about_equally_and_no_chequerboard_app
     decoder = ConvolutionalDecoder((50,), (64, 32, 32))
     image = decoder(torch.randn(50, 50)).square().mean((0, 1))[2:-2, 2:-2]
     parities = torch.stack([image[i::2, j::2].mean() for i in (0, 1) for j in (0, 1)])
-    # 64 channels and 50 draws leave about 5 % of noise; a kernel of 3 gives a factor of 4
-    assert parities.max() / parities.min() < 1.25
+    # few channels come together in a pixel, which leaves some 10 % of noise; were the kernel 3,
+    # one pixel in four would get four times the terms of another
+    assert parities.max() / parities.min() < 1.5
 
 
 @pytest.mark.parametrize("index", range(len(networks())))

@@ -5,6 +5,9 @@ import math
 import pyro.distributions as dist
 import pytest
 import torch
+from torch import Tensor
+from torch.distributions import kl_divergence
+
 from plausible.inference import fit
 from plausible.models import (
     ELBO,
@@ -21,8 +24,6 @@ from plausible.models.base import from_config
 from plausible.models.elbo import elbo
 from plausible.models.linear_gaussian import evidence, posterior, ppca_log_likelihood
 from plausible.models.plates import Batch, find_layout
-from torch import Tensor
-from torch.distributions import kl_divergence
 
 
 def with_layout(vae: VAE, x: Tensor) -> Batch:

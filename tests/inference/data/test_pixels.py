@@ -73,6 +73,11 @@ def test_a_binarised_pixel_is_white_as_often_as_its_grey_says():
     assert frequency_is_right(draws)
 
 
+def test_black_stays_black_when_the_uniform_draw_is_zero(monkeypatch):
+    monkeypatch.setattr(torch, "rand", lambda shape, generator: torch.zeros(shape))
+    assert binarise(ALL_BYTES[:2], seed=0).tolist() == [0, 1]
+
+
 def test_dynamic_binarisation_is_a_source_that_draws_anew():
     source = DynamicBinarisation(ALL_BYTES.expand(10, 256))
     assert isinstance(source, Source)

@@ -69,6 +69,14 @@ def test_a_path_that_does_not_exist_is_said_to_be_missing(name):
         load(name)
 
 
+def test_a_tilde_is_the_home_folder(idx_folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(idx_folder.parent))
+    assert load("~/tiny").name == "tiny"
+    idx_folder.rename(idx_folder.parent / "mnist")
+    monkeypatch.setenv("PLAUSIBLE_DATA", "~")
+    assert load("mnist").name == "mnist"
+
+
 def test_a_file_is_not_a_data_set(idx_folder):
     with pytest.raises(DataError, match="is a file; give the folder"):
         load(str(idx_folder / "train-images-idx3-ubyte.gz"))

@@ -1,0 +1,213 @@
+"""The command line, generated from the signatures and docstrings of the recipes."""
+
+import functools
+import inspect
+import json
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from cyclopts import App
+from rich.console import Console
+from rich.table import Table
+
+from plausible.inference.checkpoints import load, writable_folder
+from plausible.inference.data import load as load_data
+from plausible.inference.evaluate import evaluate as evaluate_model
+from plausible.inference.image_pictures import image_grid
+from plausible.inference.isolation import evaluating
+from plausible.inference.recipes import RECIPES, Outcome
+from plausible.inference.recipes.demo import demo
+from plausible.inference.recipes.vae import described, evaluation_facts, observed
+from plausible.inference.style import save
+from plausible.models import VAE, CheckpointError, ModelError, PlausibleError, UnknownName
+
+__all__ = ["main"]
+
+_INTERRUPTED = 130
+_console = Console()
+_errors = Console(stderr=True)
+
+
+def _first_line(function: Callable[..., Any]) -> str:
+    return (inspect.getdoc(function) or "").splitlines()[0]
+
+
+def _show(facts: dict[str, str]) -> None:
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold")
+    table.add_column()
+    for label, value in facts.items():
+        table.add_row(label, value)
+    _console.print(table)
+
+
+def _command(name: str, recipe: Callable[..., Outcome]) -> Callable[..., int]:
+    """The recipe as a command: the same parameters and help, then its figures and its page."""
+
+    @functools.wraps(recipe)
+    def command(**arguments: Any) -> int:
+        bound = inspect.signature(recipe).bind(**arguments)
+        bound.apply_defaults()
+        writable_folder(bound.arguments["out"])
+        outcome = recipe(**arguments)
+        if outcome.fit.interrupted:
+            saved = outcome.fit.checkpoint
+            hint = f" Go on with the same command and --resume; saved: {saved}." if saved else ""
+            _errors.print(f"Stopped after {outcome.fit.steps:,} steps.{hint}")
+            return _INTERRUPTED
+        page = outcome.write(bound.arguments, _first_line(recipe).rstrip("."))
+        _show(outcome.facts)
+        _console.print(f"Pictures and page: {page}", soft_wrap=True)
+        return 0
+
+    command.__signature__ = inspect.signature(recipe)  # type: ignore[attr-defined]
+    command.__annotations__ = {**recipe.__annotations__, "return": int}
+    return command
+
+
+def _list_recipes() -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("recipe", style="bold")
+    table.add_column("what it trains")
+    for name, recipe in RECIPES.items():
+        table.add_row(name, _first_line(recipe))
+    _console.print(table)
+    _console.print("Options of a recipe: plausible train RECIPE --help")
+
+
+def sample(
+    run: Path,
+    /,
+    *,
+    size: int = 100,
+    pixels: Literal["mean", "drawn"] = "mean",
+    seed: int = 0,
+    out: Path | None = None,
+) -> int:
+    """Draw new images from a trained model and write them as one picture.
+
+    Args:
+        run: folder of a run, or a checkpoint file.
+        size: number of images.
+        pixels: the mean of p(x given z) for each latent, or pixels drawn from it.
+        seed: seed of the draws.
+        out: the picture to write; samples.png in the run's folder by default.
+    """
+    if size < 1:
+        raise ModelError(f"--size must be at least 1, but is {size}.")
+    model = _vae(run)
+    with evaluating(model, seed):
+        z = torch.randn(size, model.latent_size)
+        p = model.decode(z)
+        images = (p.mean if pixels == "mean" else p.sample()).clamp(0, 1)
+    target = out or (run if run.is_dir() else run.parent) / "samples.png"
+    writable_folder(target.parent)
+    columns = min(size, 20)
+    _console.print(str(save(image_grid(images, columns=columns, ink=images.shape[1] == 1), target)))
+    return 0
+
+
+def evaluate(run: Path, /, *, particles: int = 1000, seed: int = 0) -> int:
+    """Print the held-out bounds of a trained run, on the data that it was trained from.
+
+    Args:
+        run: folder of a run.
+        particles: draws per image in the importance-weighted bound.
+        seed: seed of the draws.
+    """
+    model = _vae(run)
+    record = run / "run.json"
+    if not record.exists():
+        raise CheckpointError(
+            f"{record} is not there, so the data of this run are not known: finish it first with "
+            "plausible train ... --resume, or evaluate it from Python."
+        )
+    arguments = json.loads(record.read_text(encoding="utf-8"))["arguments"]
+    images = load_data(arguments["data"], seed=arguments["seed"])
+    _, held_out = observed(images, model.likelihood, arguments["seed"])
+    result = evaluate_model(model, held_out, particles=particles, seed=seed)
+    _show({"Data": described(images)} | evaluation_facts(model, result, images))
+    return 0
+
+
+def _vae(run: Path) -> VAE:
+    model = load(run)
+    if not isinstance(model, VAE) or len(model.x_shape) != 3:
+        raise CheckpointError(f"{run} holds a {type(model).__name__} that makes no images.")
+    return model
+
+
+def _application() -> App:
+    app = App(
+        name="plausible",
+        help="Deep generative models as Pyro programs: train, sample, evaluate.",
+        help_epilogue="--debug shows the traceback of an error.",
+        version=lambda: f"plausible {version('plausible')}",
+    )
+    train = App(name="train", help="Train a model by a recipe; --list shows all recipes.")
+
+    @train.default
+    def train_default(*, list: bool = False) -> int:
+        """Train a model by a recipe.
+
+        Args:
+            list: show all recipes.
+        """
+        if list:
+            _list_recipes()
+            return 0
+        train.help_print([])
+        return 2
+
+    for name, recipe in RECIPES.items():
+        train.command(_command(name, recipe), name=name)
+    app.command(train)
+    app.command(sample)
+    app.command(evaluate)
+
+    @app.command(name="demo")
+    def demo_command(*, out: Path = Path("demo"), seed: int = 0) -> int:
+        """Train the demonstration models and write a page with their pictures.
+
+        Args:
+            out: folder for the page.
+            seed: seed of everything random.
+        """
+        page = demo(writable_folder(out), seed)
+        if page is None:
+            return _INTERRUPTED
+        _console.print(f"Open {page} in a browser.", soft_wrap=True)
+        return 0
+
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; errors are one sentence on the error stream, `--debug` adds the traceback."""
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in tokens
+    tokens = [token for token in tokens if token != "--debug"]
+    try:
+        if len(tokens) > 1 and tokens[0] == "train" and not tokens[1].startswith("-"):
+            if tokens[1] not in RECIPES:
+                raise UnknownName("recipe", tokens[1], RECIPES)
+        sys.exit(_application()(tokens, result_action="return_value"))
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        known = isinstance(error, PlausibleError)
+        sentence = str(error) if known else f"{type(error).__name__}: {error}"
+        hint = "" if known or debug else " (--debug shows where)"
+        _errors.print(f"plausible: {sentence}{hint}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
