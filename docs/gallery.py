@@ -31,8 +31,8 @@ def main() -> None:
             save(picture.figure, DOCS / file)
             text += f"\n![{picture.alt}]({file})\n\n{picture.caption}\n"
         text += "\n| measured | value |\n|---|---|\n"
-        rows = (f"| {label} | {value} |" for label, value in outcome.facts.items())
-        text += "\n".join(row.replace("||", "‖") for row in rows) + "\n"
+        measured = {k: v for k, v in outcome.facts.items() if k != "Training"}
+        text += "".join(f"| {label} | {value} |\n" for label, value in measured.items())
     (DOCS / "gallery.md").write_text(text, encoding="utf-8")
 
 

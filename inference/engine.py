@@ -107,8 +107,10 @@ class EagerEngine:
 
     def _check(self, i: int, loss: Any) -> None:
         if not isinstance(loss, Tensor) or loss.dim():
-            shape = f"of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss)
-            raise ModelError(f"The {self.names[i]} must be a scalar tensor, but is {shape}.")
+            given = f"a {type(loss).__name__}"
+            if isinstance(loss, Tensor):
+                given = f"of shape {tuple(loss.shape)}"
+            raise ModelError(f"The {self.names[i]} must be a scalar tensor, but is {given}.")
         if not loss.requires_grad:
             raise ModelError(
                 f"The {self.names[i]} does not depend on any parameter that it may move."

@@ -28,7 +28,7 @@ from plausible.inference.program import weights_of
 from plausible.inference.progress import Bar, progress_bar
 from plausible.inference.result import Progress
 from plausible.inference.sources import Source, TensorSource, permutation
-from plausible.models.errors import CheckpointError, PlausibleError
+from plausible.models.errors import CheckpointError, ModelError, PlausibleError
 from plausible.models.plates import Batch, Layout
 
 __all__ = ["Run"]
@@ -71,6 +71,7 @@ class Run:
         self._saved_at, self._saved_step = time.perf_counter(), -1
         self._epoch, self._order = -1, torch.arange(len(self.source), device=self.device)
         self._random_states: list[Tensor] = []
+        self._parameters, self._stored = [*self.program.parameters()], len(pyro.get_param_store())
 
     def curves(self) -> dict[str, Tensor]:
         """Losses of the steps done, by player, on the CPU."""
@@ -155,11 +156,23 @@ class Run:
                 out_of_memory(error, number, self.batch_size, self.written)
                 or failed(error, batch, number, self.written)
             ) from error
+        if len(pyro.get_param_store()) != self._stored:
+            self._check_no_new_parameter(number)
         self.step = number + 1
         if self.device.type == "cpu":
             self._check_finite(number)
         elif self.step % _CHECK_EVERY_ON_GPU == 0:
             self._check_finite(self.step - _CHECK_EVERY_ON_GPU)
+
+    def _check_no_new_parameter(self, number: int) -> None:
+        known = {id(p) for p in self._parameters}
+        for name, parameter in self.program.named_parameters():
+            if id(parameter) not in known:
+                raise ModelError(
+                    f"The parameter {name!r} was made in step {number + 1}, when training had "
+                    "begun, so nothing trains it. Make every parameter in every call."
+                )
+        self._stored = len(pyro.get_param_store())
 
     def _batch(self, number: int) -> Batch:
         return Batch(self._args(number), self.context, len(self.source), self.layout)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from plausible.inference.data import Images, load, unit
+from plausible.inference.data import Images, binarise, load, unit
 from plausible.inference.evaluate import Evaluation, evaluate, frechet_distance
 from plausible.inference.fit import fit
 from plausible.inference.image_pictures import reconstructions
@@ -82,7 +82,14 @@ def vae_forces(
             panels[name] = model.encode(unit(images.test)).mean, images.test_labels
         distance = frechet_distance(project(samples), project(held_out))
         captions[name] = _caption(result, distance)
-        facts[name[0].upper() + name[1:]] = captions[name].replace("\n", ", ")
+        facts[name[0].upper() + name[1:]] = (
+            f"KL {result.kl}, reconstruction {result.reconstruction}, "
+            f"Fréchet distance {distance:,.1f}"
+        )
+    order = torch.randperm(len(images.train), generator=torch.Generator().manual_seed(seed))
+    real = binarise(images.train[order[: len(images.test)]], seed)
+    floor = frechet_distance(project(real), project(held_out))
+    facts["For comparison"] = f"Fréchet distance of real training images {floor:,.1f}"
     facts["Unit"] = (
         "nats per held-out image, the latents sampled in all four; Fréchet distance between "
         f"{len(images.test):,} generated and as many held-out binary images, in the space of the "

@@ -180,16 +180,18 @@ def test_a_second_ctrl_c_stops_at_once_and_the_last_whole_step_is_kept(tmp_path:
 
     def model(x: Tensor) -> None:
         calls.append(1)
-        if len(calls) == 7:  # inside a step
+        if len(calls) == 7:  # inside a step, after the guide has drawn
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
         toys.mean_model(x)
 
-    x = toys.normal_data(9)
+    arguments = {"data": toys.normal_data(9), "guide": toys.mean_guide, "steps": 12}
     with pytest.raises(KeyboardInterrupt):
-        fit(model, x, guide=toys.mean_guide, steps=50, out=tmp_path, checkpoint_seconds=0)
-    assert 0 < read_checkpoint(tmp_path)["step"] < 7
+        fit(model, **arguments, out=tmp_path, checkpoint_seconds=0)
+    assert read_checkpoint(tmp_path)["step"] == 5
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    resumed = fit(model, **arguments, resume=tmp_path)
+    assert torch.equal(resumed.loss, fit(model, **arguments).loss)
 
 
 def test_a_callers_ignored_ctrl_c_stays_ignored(tmp_path: Path) -> None:

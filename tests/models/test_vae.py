@@ -40,7 +40,7 @@ def latent_line(n: int, d: int = 6, q: int = 2) -> Tensor:
 
 
 def prior_proposals() -> VAE:
-    """A linear VAE whose encoder ignores the data: q is the prior, importance weights are bounded."""
+    """A linear VAE whose encoder ignores the data: q is the prior, weights are bounded."""
     vae = VAE((6,), 2, Normal(), hidden=())
     torch.nn.init.zeros_(vae.encoder.layers[0].weight)
     torch.nn.init.constant_(vae.decoder.layers[0].weight, 0.5)
@@ -68,7 +68,7 @@ def to_posterior(vae: VAE, x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("scale", [0.3, 1.0, "learned"])
 def test_elbo_plus_kl_to_the_posterior_is_the_log_evidence(scale: float | str) -> None:
-    """ln p(x) = ELBO + KL(q || p(z given x)) at random weights: an identity, so 1e-4 is rounding."""
+    """ln p(x) = ELBO + KL(q || p(z given x)) at random weights: 1e-4 is rounding."""
     vae = VAE((6,), 2, Normal(scale), hidden=())
     x = latent_line(50)
     with torch.no_grad():
@@ -183,7 +183,7 @@ def test_the_importance_weighted_objective_is_the_mean_of_log_mean_weights() -> 
 @pytest.mark.parametrize("objective", [ELBO(), ImportanceWeighted(5)])
 @pytest.mark.parametrize("network", ["mlp", "convolutional"])
 def test_training_raises_the_held_out_bound(objective: ELBO, network: str) -> None:
-    """Stripes of random phase: from an untrained VAE to one that is better than independent pixels."""
+    """Stripes of random phase: from an untrained VAE to one better than independent pixels."""
     phase = torch.rand(300, 1, 1, 1) * 6.28
     grid = torch.arange(8) * 1.57
     x = (torch.sin(grid + phase).expand(-1, 1, 8, 8) > 0).float()

@@ -1,5 +1,6 @@
 """Recipes: their figures agree with what is known, and what they claim shows in their numbers."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,11 @@ from plausible.inference.recipes.vae import observed
 from plausible.inference.recipes.vae_forces import FORCES, principal_components, vae_forces
 from plausible.models import likelihood
 from plausible.models.linear_gaussian import ppca_log_likelihood
+
+
+def number(text: str) -> float:
+    """The first number in a text."""
+    return float(re.findall(r"-?\d[\d,]*\.?\d*", text)[0].replace(",", ""))
 
 
 def figure(fact: str) -> float:
@@ -70,16 +76,14 @@ def test_three_forces_each_show_when_they_are_dropped(tmp_path: Path) -> None:
     """
     facts = vae_forces(out=tmp_path, epochs=15).facts
     names = [name[0].upper() + name[1:] for name in FORCES]
-    values = {
-        name: [float(part.split(" ")[-1].replace(",", "")) for part in facts[name].split(", ")]
-        for name in names
-    }
+    values = {name: [number(part) for part in facts[name].split(", ")] for name in names}
     (full, blind, free, flat) = (values[name] for name in names)
     assert 3 < full[0] < 9
     assert blind[0] < 0.1 and blind[1] < -500
     assert free[0] > full[0] + 4
     assert flat[1] < full[1] - 50
     assert blind[2] > 2 * full[2] and free[2] > 2 * full[2]
+    assert number(facts["For comparison"]) < full[2]
 
 
 @pytest.mark.slow
