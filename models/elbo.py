@@ -177,6 +177,12 @@ def log_weights(program: Program, batch: Batch, particles: int) -> Tensor:
     """
     layout = batch.layout
     assert layout is not None
+    if layout.dim is None:
+        raise ModelError(
+            "Single data have no importance weights here: no dimension, or more than one, could be "
+            "the data's. Put them into one `with pyro.plate('data', len(x)):`, and give batch_size "
+            "where another plate has as many elements as there are data."
+        )
     with pyro.plate("_particles", particles, dim=-1 - layout.nesting):
         model, guide = traces(program, batch)
     model.compute_log_prob()
@@ -184,7 +190,7 @@ def log_weights(program: Program, batch: Batch, particles: int) -> Tensor:
     total: Any = 0.0
     for trace, sign in ((model, 1.0), (guide, -1.0)):
         for name, site in trace.nodes.items():
-            if site["type"] != "sample":
+            if site["type"] != "sample" or (site["infer"] or {}).get("_deterministic"):
                 continue
             if not any(frame.name in layout.plates for frame in site["cond_indep_stack"]):
                 raise ModelError(

@@ -160,8 +160,7 @@ class ELBO(Objective):
 def _total(batch: Batch) -> float:
     """By how much the bound of the (scaled) batch is divided to come in nats per datum."""
     assert batch.layout is not None
-    scaled = bool(batch.layout.plates) or batch.layout.latent
-    return float(batch.total if scaled else batch.size)
+    return float(batch.total if batch.layout.scaled else batch.size)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Which of a model's plates run over the batch, found by running it on two batch sizes."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,12 +12,15 @@ from pyro import poutine
 from pyro.poutine import Trace
 from pyro.poutine.messenger import Messenger
 from pyro.poutine.util import prune_subsample_sites
+from pyro.util import check_site_shape
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from plausible.models.errors import ModelError, PlausibleError
 
 __all__ = ["Batch", "BatchScale", "Layout", "Program", "find_layout", "probing", "traces"]
+
+_LONGEST_REASON = 300
 
 
 class Program(Protocol):
@@ -33,15 +37,18 @@ class Layout:
 
     Attributes:
         plates: names of the plates that run over the batch.
-        dim: the batch dimension of log probabilities, negative; None where there is no plate.
+        dim: the batch dimension of log probabilities, negative; None where no plate or more than
+            one dimension could be it.
         nesting: number of dimensions that plates take, so that `-1 - nesting` is free.
         latent: whether anything is latent.
+        scaled: whether log probabilities stand for all data, not for those of the batch alone.
     """
 
     plates: frozenset[str]
     dim: int | None
     nesting: int
     latent: bool
+    scaled: bool = True
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,7 @@ def find_layout(program: Program, batch: Batch, other: Batch | None = None) -> L
         _check_match(model, guide)
         plates = _plates_of_size(model, batch.size)
         if other is not None:
-            other_model, other_guide = _checked_traces(program, other)
+            other_model, other_guide = _checked_traces(program, other, batch.size)
             plates &= _plates_of_size(other_model, other.size)
     latent = any(not site["is_observed"] for _, site in _samples(model))
     if other is not None:
@@ -120,11 +127,13 @@ def find_layout(program: Program, batch: Batch, other: Batch | None = None) -> L
     frames = [frame for _, site in _samples(model) for frame in site["cond_indep_stack"]]
     frames += [frame for _, site in _samples(guide) for frame in site["cond_indep_stack"]]
     vectorized = [frame for frame in frames if frame.vectorized]
+    dims = {frame.dim for frame in vectorized if frame.name in plates}
     return Layout(
         plates=frozenset(plates),
-        dim=next((frame.dim for frame in vectorized if frame.name in plates), None),
+        dim=dims.pop() if len(dims) == 1 else None,
         nesting=max((-frame.dim for frame in vectorized), default=0),
         latent=latent,
+        scaled=latent or bool(plates) or any(_subsampled(site) for _, site in _samples(model)),
     )
 
 
@@ -142,20 +151,31 @@ def probing(program: Program) -> Iterator[None]:
             buffer.copy_(value)
 
 
-def _checked_traces(program: Program, batch: Batch) -> tuple[Trace, Trace]:
+def _checked_traces(program: Program, batch: Batch, ran: int = 0) -> tuple[Trace, Trace]:
+    """Traces with log probabilities, in the shapes that their plates declare.
+
+    Args:
+        ran: number of data on which the program ran before.
+    """
     try:
         model, guide = traces(program, batch)
-        model.compute_log_prob()
-        guide.compute_log_prob()
+        for trace in (model, guide):
+            trace.compute_log_prob()
+            for _, site in _samples(trace):
+                check_site_shape(site, sys.maxsize)
     except Exception as error:
         if isinstance(error, (PlausibleError, MemoryError)) or "alloc" in str(error):
             raise
         inputs = ", ".join(f"{tuple(x.shape)} ({x.dtype})" for x in batch.args) or "() (none)"
         text = str(error).partition("Trace Shapes:")[0].strip() or type(error).__name__
-        reason = " ".join(text.splitlines()[:3])
+        reason = " ".join(text.split())
+        hint = (
+            f" It runs on {ran}, so something in it holds their number, as an autoguide does with "
+            "parameters for each datum: pass batch_size=None, or a guide that is a function of x."
+        )
         raise ModelError(
             f"The model or guide does not run on {batch.size} of {batch.total} data of shape "
-            f"{inputs}: {reason}"
+            f"{inputs}: {reason[:_LONGEST_REASON].rstrip(' .')}.{hint if ran else ''}"
         ) from error
     return model, guide
 

@@ -25,7 +25,7 @@ def demo(out: Path, seed: int = 0) -> Path | None:
         "Every picture and every figure on this page was computed by the command that wrote it. "
         "The data are handwritten digits; the models never saw a label.",
     )
-    digits = vae(out=out / "vae", seed=seed)
+    digits = vae(activation="tanh", out=out / "vae", seed=seed)
     if digits.fit.interrupted:
         return None
     page.section(

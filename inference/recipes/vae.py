@@ -44,7 +44,7 @@ def vae(
     likelihood: LikelihoodName = "bernoulli",
     network: Literal["mlp", "convolutional"] = "mlp",
     hidden: tuple[int, ...] = (512, 256, 128),
-    activation: Literal["relu", "softplus", "tanh"] = "tanh",
+    activation: Literal["relu", "softplus", "tanh"] = "relu",
     epochs: int = 80,
     batch_size: int = 128,
     lr: float = 1e-3,
@@ -68,7 +68,7 @@ def vae(
         likelihood: output distribution of the decoder.
         network: network of encoder and decoder.
         hidden: widths of the hidden layers of the encoder; the decoder has them reversed.
-        activation: nonlinearity of the MLP.
+        activation: nonlinearity of the MLP; tanh makes smoother maps of two dimensions.
         epochs: passes over the training images.
         batch_size: images per step.
         lr: learning rate of Adam.

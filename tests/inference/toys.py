@@ -10,9 +10,11 @@ import pyro.distributions as dist
 import torch
 from pyro.distributions import constraints
 from pyro.infer.autoguide import AutoMultivariateNormal, AutoNormal
+from pyro.nn import PyroModule, PyroParam
 from torch import Tensor, nn
 
-from plausible.inference import fit
+from plausible.inference import Progress, fit
+from plausible.inference.checkpoints import read_checkpoint
 from plausible.inference.data.pixels import DynamicBinarisation
 from plausible.models import (
     ELBO,
@@ -26,8 +28,6 @@ from plausible.models import (
     Player,
 )
 from plausible.models.plates import Batch
-
-__all__ = ["CASES", "Critic", "Shifted", "TwoPlayers", "mean_guide", "mean_model", "run"]
 
 
 def mean_model(x: Tensor) -> None:
@@ -136,10 +136,6 @@ class TwoPlayers(Objective):
         state.average.lerp_(model.shift.detach(), 0.01)
 
 
-class Critic(TwoPlayers):
-    """Another class with the same players."""
-
-
 def bytes_of_images(count: int = 20) -> Tensor:
     return torch.randint(0, 256, (count, 1, 4, 4), generator=seeded(1)).to(torch.uint8)
 
@@ -164,6 +160,62 @@ def greys() -> Tensor:
 def noisy() -> dict[str, Any]:
     torch.manual_seed(3)
     return {"model": Noisy(), "data": (normal_data(23, 2), normal_data(23)), "batch_size": 7}
+
+
+ROWS = torch.randn(40, 8, generator=seeded(6))
+
+
+def level_local(x: Tensor) -> None:
+    mu = pyro.sample("mu", dist.Normal(1.0, 1.0))
+    with pyro.plate("data", len(x)):
+        z = pyro.sample("z", dist.Normal(mu, 1.0))
+        pyro.sample("x", dist.Normal(z[:, None], 1.0).expand([len(x), 8]).to_event(1), obs=x)
+
+
+class Averaged:
+    """Means of quantities over the steps after the first `skip`: less noisy than the last ones."""
+
+    def __init__(self, read: Callable[[], tuple[Tensor, ...]], skip: int) -> None:
+        self.read, self.skip, self.count = read, skip, 0
+        self.means: list[Tensor] = []
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.step > self.skip:
+            self.count += 1
+            values = [value.detach().clone() for value in self.read()]
+            self.means = self.means or values
+            for mean, value in zip(self.means, values, strict=True):
+                mean += (value - mean) / self.count
+
+
+def regression_data(count: int = 80) -> tuple[Tensor, Tensor]:
+    x = torch.randn(count, 2, generator=seeded(4))
+    y = x @ torch.tensor([1.0, -2.0]) + 0.5 * torch.randn(count, generator=seeded(5))
+    return x, y
+
+
+def closed_over(net: nn.Module) -> Callable[[Tensor, Tensor], None]:
+    def model(x: Tensor, y: Tensor) -> None:
+        pyro.module("net", net)
+        scale = pyro.param("scale", torch.tensor(2.0), constraint=constraints.greater_than(0.1))
+        with pyro.plate("data", len(x)):
+            pyro.sample("y", dist.Normal(net(x)[:, 0], scale), obs=y)
+
+    return model
+
+
+class Heteroscedastic(PyroModule):
+    """A module of Pyro's with a constrained parameter; nothing is latent."""
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(name)
+        self.linear = PyroModule[nn.Linear](2, 1)
+        self.scale = PyroParam(torch.tensor(2.0), constraint=constraints.positive)
+
+    def forward(self, x: Tensor, y: Tensor) -> None:
+        mean = self.linear(x)[:, 0]
+        with pyro.plate("data", len(x)):
+            pyro.sample("y", dist.Normal(mean, self.scale), obs=y)
 
 
 # Every case has a short last batch, and something of its own that a checkpoint could forget.
@@ -245,3 +297,25 @@ def run_on_a_full_disk(folder: Path, answer: Any) -> None:
         run("pyro.param", folder, 9, resume=True)
     except CheckpointError as error:
         answer.send(str(error))
+
+
+def content(folder: Path) -> dict[str, Any]:
+    """A checkpoint without the time that it took."""
+    return {k: v for k, v in read_checkpoint(folder).items() if k != "seconds"}
+
+
+def assert_same(one: Any, other: Any, where: str = "checkpoint") -> None:
+    """Bitwise equality of nested dictionaries, lists and tensors."""
+    assert type(one) is type(other), where
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+        for key in one:
+            assert_same(one[key], other[key], f"{where}.{key}")
+    elif isinstance(one, (list, tuple)):
+        assert len(one) == len(other), where
+        for i, pair in enumerate(zip(one, other, strict=True)):
+            assert_same(*pair, f"{where}[{i}]")
+    elif isinstance(one, Tensor):
+        assert one.dtype == other.dtype and torch.equal(one, other), where
+    else:
+        assert one == other, where
