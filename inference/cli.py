@@ -57,12 +57,15 @@ def _command(name: str, recipe: Callable[..., Outcome]) -> Callable[..., int]:
         outcome = recipe(**arguments)
         if outcome.fit.interrupted:
             saved = outcome.fit.checkpoint
-            hint = f" Go on with the same command and --resume; saved: {saved}." if saved else ""
+            resumable = saved and "resume" in bound.arguments
+            hint = (
+                f" Go on with the same command and --resume; saved: {saved}." if resumable else ""
+            )
             _errors.print(f"Stopped after {outcome.fit.steps:,} steps.{hint}")
             return _INTERRUPTED
         page = outcome.write(bound.arguments, _first_line(recipe).rstrip("."))
         _show(outcome.facts)
-        _console.print(f"Pictures and page: {page}", soft_wrap=True)
+        _console.print(f"Pictures and page: {page}", soft_wrap=True, markup=False)
         return 0
 
     command.__signature__ = inspect.signature(recipe)  # type: ignore[attr-defined]
@@ -181,7 +184,7 @@ def _application() -> App:
         page = demo(writable_folder(out), seed)
         if page is None:
             return _INTERRUPTED
-        _console.print(f"Open {page} in a browser.", soft_wrap=True)
+        _console.print(f"Open {page} in a browser.", soft_wrap=True, markup=False)
         return 0
 
     return app

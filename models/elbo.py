@@ -4,6 +4,7 @@ from typing import Any
 
 import pyro
 import torch
+from pyro.distributions import Delta, Independent, MaskedDistribution
 from pyro.infer.util import MultiFrameTensor, get_plate_stacks
 from pyro.poutine import Trace
 from pyro.poutine.messenger import Messenger
@@ -109,6 +110,8 @@ def _closed_form_kl(site: Any, guide_site: Any) -> Tensor | None:
     """KL(q || p) of one site, summed over its plates; None where it has to be sampled."""
     if site["mask"] is not guide_site["mask"] or not _same(site["scale"], guide_site["scale"]):
         return None
+    if any(isinstance(_inner(s["fn"]), (Delta, MaskedDistribution)) for s in (site, guide_site)):
+        return None  # Pyro's closed forms leave out a Delta's density, and join the masks of both
     try:
         kl = kl_divergence(guide_site["fn"], site["fn"])
     except NotImplementedError:
@@ -121,6 +124,12 @@ def _closed_form_kl(site: Any, guide_site: Any) -> Tensor | None:
     if isinstance(mask, Tensor):
         kl = torch.where(mask, kl, kl.new_zeros(()))
     return _weighted(scale, kl.sum()) if not isinstance(scale, Tensor) else (kl * scale).sum()
+
+
+def _inner(distribution: Any) -> Any:
+    while isinstance(distribution, Independent):
+        distribution = distribution.base_dist
+    return distribution
 
 
 def _same(scale: Any, other: Any) -> bool:

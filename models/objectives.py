@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from plausible.models.elbo import elbo, log_weights
 from plausible.models.errors import ModelError
 from plausible.models.optimizers import Adam
-from plausible.models.plates import Batch, Layout, find_layout
+from plausible.models.plates import Batch, Layout, find_layout, traces
 
 __all__ = ["ELBO", "Annealing", "ImportanceWeighted", "MaximumLikelihood", "Objective", "Player"]
 
@@ -217,6 +217,14 @@ class ImportanceWeighted(Objective):
 
     def prepare(self, model: Any, batch: Batch, other: Batch | None) -> Layout | None:
         layout = find_layout(model, batch, other)
+        _, guide = traces(model, _with(batch, layout))
+        for name, site in guide.nodes.items():
+            drawn = site["type"] == "sample" and not site["is_observed"]
+            if drawn and not getattr(site["fn"], "has_rsample", False):
+                raise ModelError(
+                    f"The guide's site {name!r} is not reparametrised, so the gradient of the "
+                    "importance-weighted bound would be wrong. Use the ELBO objective."
+                )
         with torch.no_grad():
             log_weights(model, _with(batch, layout), 1)
         return layout

@@ -70,6 +70,7 @@ def linear_vae(
             steps=max(1, steps // 2),
             batch_size=None,
             objective=second,
+            seed=seed,
             out=out,
             device="cpu",
         )

@@ -85,7 +85,9 @@ def vae(
     torch.manual_seed(seed)
     model = VAE(images.shape, latent_size, likelihood, network, tuple(hidden), activation)
     train, held_out = observed(images, model.likelihood, seed)
-    objective = _objective(beta, annealing_epochs * -(-len(train) // batch_size), particles, lr)
+    objective = _objective(
+        beta, annealing_epochs * -(-len(train) // max(1, batch_size)), particles, lr
+    )
     run = fit(
         model,
         train,
