@@ -222,7 +222,7 @@ def _check_match(model: Trace, guide: Trace) -> None:
 
 
 def _check_scalable(trace: Trace, other: Trace, plates: set[str]) -> None:
-    growing = _growing(trace, other)
+    growing, others = _growing(trace, other), dict(_samples(other))
     for name, site in _samples(trace):
         over = [frame.name for frame in site["cond_indep_stack"] if frame.name in plates]
         if len(over) > 1:
@@ -230,12 +230,23 @@ def _check_scalable(trace: Trace, other: Trace, plates: set[str]) -> None:
                 f"The site {name!r} lies in the plates {' and '.join(over)} over the batch, so its "
                 "weight against the latent variables is unknown. Pass batch_size=None."
             )
+        if over and name in others and _single(site) != _single(others[name]):
+            raise ModelError(
+                f"The site {name!r} has a scale that follows the batch, and fit scales its plate "
+                "by N/B already. Leave the scaling to fit, or pass batch_size=None."
+            )
         if name in growing and not over:
             raise ModelError(
                 f"The site {name!r} grows with the batch but lies in no plate over it, so its "
                 "weight against the latent variables is unknown. Put it into the plate: "
                 "`with pyro.plate('data', len(x)): ...`, or pass batch_size=None."
             )
+
+
+def _single(site: Any) -> float | None:
+    """The scale of a site; None where it is one for each datum, which need not follow the size."""
+    scale = site["scale"]
+    return None if isinstance(scale, torch.Tensor) and scale.numel() > 1 else float(scale)
 
 
 def _check_one_weight(model: Trace, other: Trace) -> None:

@@ -236,3 +236,19 @@ def test_importance_weights_refuse_a_guide_that_is_not_reparametrised() -> None:
         program = UserProgram(discrete_model, discrete_guide)
         with pytest.raises(ModelError, match="'k' is not reparametrised"):
             ImportanceWeighted(3).prepare(program, Batch((X,), {}, len(X)), None)
+
+
+def test_a_model_that_scales_its_batch_itself_is_refused() -> None:
+    """Its minibatches would count N/B twice."""
+
+    def model(x: Tensor) -> None:
+        loc = pyro.sample("loc", dist.Normal(0.0, 1.0))
+        with pyro.plate("data", len(x)), poutine.scale(scale=5 / len(x)):
+            pyro.sample("x", dist.Normal(loc, 1.0), obs=x)
+
+    def guide(x: Tensor) -> None:
+        pyro.sample("loc", dist.Normal(0.0, 1.0))
+
+    parts = [Batch((X[:size, 0],), {}, 5) for size in (3, 2)]
+    with pytest.raises(ModelError, match="'x' has a scale that follows the batch"):
+        find_layout(UserProgram(model, guide), *parts)
