@@ -230,7 +230,8 @@ def _check_scalable(trace: Trace, other: Trace, plates: set[str]) -> None:
                 f"The site {name!r} lies in the plates {' and '.join(over)} over the batch, so its "
                 "weight against the latent variables is unknown. Pass batch_size=None."
             )
-        if over and name in others and _single(site) != _single(others[name]):
+        scales = {_single(site), _single(others.get(name, site))} - {None}
+        if over and len(scales) > 1:
             raise ModelError(
                 f"The site {name!r} has a scale that follows the batch, and fit scales its plate "
                 "by N/B already. Leave the scaling to fit, or pass batch_size=None."
