@@ -84,8 +84,8 @@ def check_names(
     """Refuse what no run accepts."""
     if precision not in tuple(PRECISIONS):
         raise UnknownName("precision", str(precision), PRECISIONS)
-    if compile not in ("auto", False):
-        raise ModelError(f"compile={compile!r} is not known here: use 'auto' or False.")
+    if compile not in ("auto", True, False):
+        raise ModelError(f"compile={compile!r} is not known here: use 'auto', True or False.")
     if not isinstance(checkpoint_seconds, int | float) or not checkpoint_seconds >= 0:
         raise ModelError(
             f"checkpoint_seconds must be zero or a positive number; got {checkpoint_seconds!r}."

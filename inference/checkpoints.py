@@ -32,7 +32,7 @@ __all__ = [
 
 Module = TypeVar("Module", bound=nn.Module)
 
-FORMAT = 1
+FORMAT = 2
 _KIND = "plausible-checkpoint"
 _LATEST, _PREVIOUS, _UNFINISHED = "checkpoint.pt", "previous.pt", ".checkpoint.tmp"
 _NEEDED = ("model", "weights", "engine_state", "objective_state", "rng", "step", "settings")

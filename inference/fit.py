@@ -17,9 +17,11 @@ from plausible.inference.arguments import (
     rounds_of,
     seed_of,
 )
+from plausible.inference.batches import Batches
 from plausible.inference.checkpoints import description, read_checkpoint, writable_folder
+from plausible.inference.compiled.choice import engine_for
 from plausible.inference.diagnosis import out_of_memory
-from plausible.inference.engine import EagerEngine
+from plausible.inference.engine import EagerEngine, Players
 from plausible.inference.isolation import OwnParameters, isolated, training
 from plausible.inference.loop import Run
 from plausible.inference.program import as_program
@@ -51,7 +53,7 @@ def fit(
     batch_size: int | Literal["auto"] | None = "auto",
     device: str = "auto",
     precision: Literal["float32", "bf16"] = "float32",
-    compile: Literal["auto", False] = "auto",
+    compile: Literal["auto"] | bool = "auto",
     seed: int = 0,
     out: str | Path | None = None,
     resume: str | Path | None = None,
@@ -84,7 +86,10 @@ def fit(
             the whole data set for a user's function.
         device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "mps".
         precision: "float32", or "bf16" for mixed precision in matrix products and convolutions.
-        compile: which engine: "auto" chooses, False is the eager one. There is one engine so far.
+        compile: which engine (docs/engine.md). "auto" captures the model as a tensor graph where
+            the run is long enough, and compiles it beside the training; True waits for the compiled
+            code and uses it in any case; False runs Pyro as it is. What cannot be captured or
+            compiled trains all the same: `Fit.backend` says why.
         seed: seed of batches, initial guide and draws.
         out: folder for checkpoints.
         resume: folder or checkpoint file to go on from; everything else must be as it was, but
@@ -140,17 +145,15 @@ def fit(
             }
             layout = _prepared(program, objective, source, size, seed, constants, fabric.device)
             state = objective.state().to(fabric.device)
+            players = Players(program, objective, state, fabric)
+            batches = Batches(source, size, seed, constants, layout, fabric.device)
             run = Run(
                 model=model,
                 program=program,
-                engine=EagerEngine(program, objective, state, fabric),
+                engine=EagerEngine(players),
                 state=state,
-                source=source,
-                batch_size=size,
-                layout=layout,
-                context=constants,
+                batches=batches,
                 steps=rounds,
-                seed=seed,
                 device=fabric.device,
                 callbacks=tuple(callbacks),
                 folder=writable_folder(out) if out is not None else None,
@@ -159,7 +162,12 @@ def fit(
             )
             if content is not None and resume is not None:
                 run.restore(content, resume)
-            run.train()
+            before = content["engine"] if content is not None else None
+            run.engine = engine_for(players, batches, rounds, run.step, compile, before, callbacks)
+            try:
+                run.train()
+            finally:
+                run.engine.close()
             stored = pyro.get_param_store().items()
             params = {name: value.detach().clone() for name, value in stored}
     except (RuntimeError, MemoryError) as error:

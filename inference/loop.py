@@ -14,6 +14,7 @@ import pyro
 import torch
 from torch import Tensor, nn
 
+from plausible.inference.batches import Batches
 from plausible.inference.checkpoints import description, load_weights, write_checkpoint
 from plausible.inference.diagnosis import (
     failed,
@@ -23,17 +24,16 @@ from plausible.inference.diagnosis import (
     weights_not_finite,
 )
 from plausible.inference.engine import Engine
-from plausible.inference.isolation import generators, random_state_kept
+from plausible.inference.isolation import garbage_set_aside, generators, random_state_kept
 from plausible.inference.program import weights_of
 from plausible.inference.progress import Bar, progress_bar
 from plausible.inference.result import Progress
-from plausible.inference.sources import Source, TensorSource, permutation
 from plausible.models.errors import CheckpointError, ModelError, PlausibleError
-from plausible.models.plates import Batch, Layout
 
 __all__ = ["Run"]
 
 _CHECK_EVERY_ON_GPU = 50
+_CHUNK_SECONDS = 0.01
 
 
 @dataclass
@@ -48,12 +48,8 @@ class Run:
     program: Any
     engine: Engine
     state: nn.Module
-    source: Source
-    batch_size: int
-    layout: Layout | None
-    context: Mapping[str, Any]
+    batches: Batches
     steps: int
-    seed: int
     device: torch.device
     callbacks: tuple[Callable[[Progress], None], ...]
     folder: Path | None
@@ -67,9 +63,9 @@ class Run:
 
     def __post_init__(self) -> None:
         self.losses = torch.zeros(self.steps, len(self.engine.names), device=self.device)
-        self.rounds_per_epoch = math.ceil(len(self.source) / self.batch_size)
         self._saved_at, self._saved_step = time.perf_counter(), -1
-        self._epoch, self._order = -1, torch.arange(len(self.source), device=self.device)
+        self._chunk, self._checked = 1, 0
+        self._told = ("", False)
         self._random_states: list[Tensor] = []
         self._parameters, self._stored = [*self.program.parameters()], len(pyro.get_param_store())
 
@@ -104,7 +100,8 @@ class Run:
                 f"The optimiser or the objective's state in {path} does not fit this run: {reason}"
             ) from error
         load_weights(self.program, content["weights"], path)
-        self.step, self.seconds = content["step"], content["seconds"]
+        self.step = self._checked = content["step"]
+        self.seconds = content["seconds"]
         self.losses[: self.step] = content["losses"].to(self.device)
         for generator, state in zip(generators(self.device), content["rng"], strict=False):
             generator.set_state(state)
@@ -122,6 +119,7 @@ class Run:
             "losses": self.losses[: self.step].cpu().clone(),
             "players": list(self.engine.names),
             "engine": self.engine.backend.engine,
+            "engine_since": self.engine.backend.since,
             "settings": dict(self.settings),
             "torch": torch.__version__,
         }
@@ -131,38 +129,53 @@ class Run:
         first, began, before = self.step, time.perf_counter(), self.seconds
         with (
             pyro.validation_enabled(False),
+            garbage_set_aside(),
             _stop_on_interrupt(self),
             progress_bar(self.steps, self.step, "training") as bar,
         ):
-            for number in range(first, self.steps):
-                self._round(number)
+            while self.step < self.steps:
+                self._tell(bar)
+                self._advance()
                 self.seconds = before + time.perf_counter() - began
-                if self._after_round(bar):
+                if self._after(bar):
                     break
-            self._check_finite(max(first, self.step - _CHECK_EVERY_ON_GPU))
+            self._check_finite(max(first, self._checked))
             self._save()
 
-    def _round(self, number: int) -> None:
+    def _tell(self, bar: Bar) -> None:
+        """Say when the compiled engine takes over, or why there is none."""
+        backend = self.engine.backend
+        if (backend.engine, backend.fallback) != self._told:
+            self._told = backend.engine, backend.fallback
+            if backend.fallback or backend.engine == "compiled":
+                bar.say(f"From step {backend.since + 1} on: {backend.reason}")
+
+    def _advance(self) -> None:
+        """As many rounds as take about a hundredth of a second; one where callbacks look on."""
+        number, began = self.step, time.perf_counter()
         if self.device.type == "cpu":
             self._random_states = [g.get_state() for g in generators(self.device)]
-        batch = None
+        limit = 1 if self.callbacks else min(self._chunk, self.steps - number)
         try:
-            batch = self._batch(number)
-            self.losses[number] = self.engine.round(batch, number)
+            losses = self.engine.advance(self.batches, number, limit)
         except PlausibleError:
             raise
         except Exception as error:
             raise (
-                out_of_memory(error, number, self.batch_size, self.written)
-                or failed(error, batch, number, self.written)
+                out_of_memory(error, number, self.batches.size, self.written)
+                or failed(error, self.batches.latest, number, self.written)
             ) from error
+        self.losses[number : number + len(losses)] = losses
+        self.step = number + len(losses)
+        taken = time.perf_counter() - began
+        if taken < _CHUNK_SECONDS and len(losses) == limit:
+            self._chunk *= 2
+        elif taken > 2 * _CHUNK_SECONDS:
+            self._chunk = max(1, self._chunk // 2)
         if len(pyro.get_param_store()) != self._stored:
             self._check_no_new_parameter(number)
-        self.step = number + 1
-        if self.device.type == "cpu":
-            self._check_finite(number)
-        elif self.step % _CHECK_EVERY_ON_GPU == 0:
-            self._check_finite(self.step - _CHECK_EVERY_ON_GPU)
+        if self.device.type == "cpu" or self.step - self._checked >= _CHECK_EVERY_ON_GPU:
+            self._check_finite(self._checked)
 
     def _check_no_new_parameter(self, number: int) -> None:
         known = {id(p) for p in self._parameters}
@@ -174,42 +187,29 @@ class Run:
                 )
         self._stored = len(pyro.get_param_store())
 
-    def _batch(self, number: int) -> Batch:
-        return Batch(self._args(number), self.context, len(self.source), self.layout)
-
-    def _args(self, number: int) -> tuple[Tensor, ...]:
-        if self.batch_size == len(self.source):
-            if isinstance(self.source, TensorSource):
-                return self.source.tensors
-            return self.source.batch(self._order)
-        epoch, position = divmod(number, self.rounds_per_epoch)
-        if self._epoch != epoch:
-            self._epoch = epoch
-            self._order = permutation(len(self.source), self.seed, epoch).to(self.device)
-        start = position * self.batch_size
-        return self.source.batch(self._order[start : start + self.batch_size])
-
     def _check_finite(self, since: int) -> None:
         """Raise `TrainingError` unless all losses since a step are finite."""
         window = self.losses[since : self.step]
         if math.isfinite(float(window.sum())) or bool(window.isfinite().all()):
+            self._checked = self.step
             return
         bad = since + int((~window.isfinite()).any(1).nonzero()[0])
         for generator, state in zip(generators(self.device), self._random_states, strict=False):
             generator.set_state(state)  # the culprit is looked for with the draws of the step
-        raise not_finite(self.program, self._batch(bad), bad, self.written)
+        raise not_finite(self.program, self.batches.at(bad), bad, self.written)
 
-    def _after_round(self, bar: Bar) -> bool:
+    def _after(self, bar: Bar) -> bool:
         """Show, save and call back; returns whether to stop."""
-        epoch = self.step // self.rounds_per_epoch
+        epoch = self.step // self.batches.per_epoch
         if bar.due() or self.step == self.steps:
-            epochs = math.ceil(self.steps / self.rounds_per_epoch)
+            epochs = math.ceil(self.steps / self.batches.per_epoch)
             shown = min(epoch + 1, epochs)
-            label = f"epoch {shown}/{epochs}" if self.rounds_per_epoch > 1 else "training"
+            label = f"epoch {shown}/{epochs}" if self.batches.per_epoch > 1 else "training"
+            label += f", {self.engine.backend.engine}"
             bar.draw(self.step, float(self.losses[self.step - 1, 0]), label)
         stop = self._call_back(epoch) if self.callbacks else False
         if self.folder and time.perf_counter() - self._saved_at >= self.checkpoint_seconds:
-            self._check_finite(max(0, self.step - _CHECK_EVERY_ON_GPU))
+            self._check_finite(self._checked)
             self._save()
         return stop or self.interrupted
 

@@ -1,5 +1,6 @@
 """The progress bar: loss, steps a second, time left; drawn ten times a second at most."""
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,13 @@ class Bar:
     def due(self) -> bool:
         """Whether the bar is to be redrawn now."""
         return self.progress is not None and time.perf_counter() >= self.next
+
+    def say(self, sentence: str) -> None:
+        """A line above the bar; in the log where there is no bar."""
+        if self.progress is not None:
+            self.progress.console.print(sentence, markup=False, highlight=False)
+        else:
+            logging.getLogger("plausible").info(sentence)
 
     def draw(self, done: int, loss: float, description: str) -> None:
         """Redraw the bar with the number of steps done and the loss of the last."""

@@ -26,26 +26,40 @@ from plausible.models.likelihoods import (
 from plausible.models.objectives import (
     ELBO,
     Annealing,
-    ImportanceWeighted,
     MaximumLikelihood,
     Objective,
     Player,
 )
-from plausible.models.optimizers import Adam
+from plausible.models.optimizers import (
+    SGD,
+    Adam,
+    AdamW,
+    ClippedAdam,
+    CosineDecay,
+    ExponentialDecay,
+    Optimizer,
+    Schedule,
+)
+from plausible.models.renyi import ImportanceWeighted, Renyi
 from plausible.models.vae import VAE
 
 __all__ = [
     "ELBO",
+    "SGD",
     "VAE",
     "Adam",
+    "AdamW",
     "Annealing",
     "Bernoulli",
     "BinaryCrossEntropy",
     "Categorical",
     "CheckpointError",
+    "ClippedAdam",
     "ContinuousBernoulli",
+    "CosineDecay",
     "DataError",
     "DiagonalNormal",
+    "ExponentialDecay",
     "GenerativeModel",
     "ImportanceWeighted",
     "Laplace",
@@ -54,8 +68,11 @@ __all__ = [
     "ModelError",
     "Normal",
     "Objective",
+    "Optimizer",
     "PlausibleError",
     "Player",
+    "Renyi",
+    "Schedule",
     "TrainingError",
     "UnknownName",
     "likelihood",

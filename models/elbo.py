@@ -1,5 +1,6 @@
 """Estimates of the evidence lower bound, made of tensors only from what Pyro's traces hold."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import pyro
@@ -12,10 +13,11 @@ from pyro.poutine.util import site_is_subsample
 from torch import Tensor
 from torch.distributions import kl_divergence
 
+from plausible.models.enumeration import Enumerating, enumerated_elbo, is_enumerated
 from plausible.models.errors import ModelError
 from plausible.models.plates import Batch, BatchScale, Program, traces
 
-__all__ = ["elbo", "log_weights"]
+__all__ = ["elbo", "joint_log_weight", "log_weights"]
 
 
 class _Mean(Messenger):
@@ -42,7 +44,8 @@ def elbo(
     reparametrised, and the sites come in the same order in model and guide (otherwise a per-site
     closed form would not be the whole KL). Elsewhere it is log q - log p at the draw. Sites that
     are not reparametrised get the score-function term, with the variance reduction that plates
-    allow. Plates over the batch are scaled by N/B.
+    allow. Discrete sites marked `infer={"enumerate": "parallel"}` are summed out exactly
+    (`enumerated_elbo`). Plates over the batch are scaled by N/B.
 
     Args:
         program: model and guide.
@@ -57,14 +60,14 @@ def elbo(
     Source: Kingma and Welling, Auto-Encoding Variational Bayes (2014), equation 10;
         Schulman et al., Gradient Estimation Using Stochastic Computation Graphs (2015).
     """
-    assert batch.layout is not None
-    with BatchScale(batch.layout.plates, batch.total / batch.size):
-        if sampled:
-            model, guide = traces(program, batch)
-        else:
-            with _Mean():
-                model, guide = traces(program, batch)
+    layout = batch.layout
+    assert layout is not None
+    draws = nullcontext() if sampled else _Mean()
+    with BatchScale(layout.plates, batch.total / batch.size), draws:
+        model, guide = traces(Enumerating(program, layout.nesting), batch)
     weights = (reconstruction, beta)
+    if is_enumerated(model, guide):
+        return enumerated_elbo(model, guide, weights)
     if all(getattr(site["fn"], "has_rsample", False) for site in _latent(guide)):
         return _reparametrised(model, guide, weights)
     return _score_function(model, guide, weights)
@@ -92,7 +95,7 @@ def _reparametrised(model: Trace, guide: Trace, weights: tuple[float, Tensor | f
         else:
             kl = kl + divergence
     model.compute_log_prob(lambda name, site: site["is_observed"] or name in sampled)
-    extra = {n for n, s in guide.nodes.items() if s["type"] == "sample" and n not in model.nodes}
+    extra = [n for n, s in guide.nodes.items() if s["type"] == "sample" and n not in model.nodes]
     guide.compute_log_prob(lambda name, site: name in sampled or name in extra)
     for name, site in model.nodes.items():
         if site["type"] != "sample":
@@ -155,6 +158,10 @@ def _score_function(model: Trace, guide: Trace, weights: tuple[float, Tensor | f
         if not site["is_observed"]:
             reward = reward - guide.nodes[name]["log_prob"]
         rewards.add((stacks[name], _weighted(weight, reward).detach()))
+    for name, stack in get_plate_stacks(guide).items():
+        if name not in model.nodes:
+            reward = -guide.nodes[name]["log_prob"]
+            rewards.add((stack, _weighted(weights[1], reward).detach()))
     for site in guide.nodes.values():
         if site["type"] != "sample":
             continue
@@ -204,11 +211,31 @@ def log_weights(program: Program, batch: Batch, particles: int) -> Tensor:
             if not any(frame.name in layout.plates for frame in site["cond_indep_stack"]):
                 raise ModelError(
                     f"The site {name!r} lies outside the plate over the data, so single data have "
-                    "no importance weights. Use the ELBO objective, or put the site into "
-                    "`with pyro.plate('data', len(x)):`."
+                    "no importance weights. Use the Renyi objective, which weighs draws of all "
+                    "latents together, or put the site into `with pyro.plate('data', len(x)):`."
                 )
             total = total + sign * _per_datum(site["log_prob"], layout)
     return total
+
+
+def joint_log_weight(program: Program, batch: Batch) -> Tensor:
+    """The importance weight ln p(x, z) - ln q(z given x) of one draw of all latents together.
+
+    Plates over the batch are scaled by N/B.
+
+    Args:
+        program: model and guide.
+        batch: data with its `Layout`.
+
+    Returns:
+        A scalar, in nats for the whole data set.
+    """
+    layout = batch.layout
+    assert layout is not None
+    with BatchScale(layout.plates, batch.total / batch.size):
+        model, guide = traces(program, batch)
+    weight: Any = model.log_prob_sum() - guide.log_prob_sum()
+    return weight
 
 
 def _per_datum(log_prob: Tensor, layout: Any) -> Tensor:

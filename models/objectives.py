@@ -1,19 +1,20 @@
 """Objectives: what a model is fitted for, as one or more players with a loss each."""
 
-import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from plausible.models.elbo import elbo, log_weights
+from plausible.models.elbo import elbo
+from plausible.models.enumeration import check_enumeration
 from plausible.models.errors import ModelError
-from plausible.models.optimizers import Adam
-from plausible.models.plates import Batch, Layout, find_layout, traces
+from plausible.models.optimizers import Adam, Optimizer
+from plausible.models.outside import Seen, check_outside
+from plausible.models.plates import Batch, Layout, find_layout
 
-__all__ = ["ELBO", "Annealing", "ImportanceWeighted", "MaximumLikelihood", "Objective", "Player"]
+__all__ = ["ELBO", "Annealing", "MaximumLikelihood", "Objective", "Player"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Player:
     name: str
     parameters: Callable[[Any], Iterable[nn.Parameter]]
     loss: Callable[[Any, Batch, nn.Module], Tensor]
-    optimizer: Adam = Adam()
+    optimizer: Optimizer = Adam()
     steps: int = 1
     every: int = 1
 
@@ -104,7 +105,8 @@ class _Step(nn.Module):
         self.register_buffer("step", torch.zeros(()))
 
 
-def _trainable(model: Any) -> Iterable[nn.Parameter]:
+def trainable(model: Any) -> Iterable[nn.Parameter]:
+    """All parameters of model and guide that are not frozen."""
     return [p for p in model.parameters() if p.requires_grad]
 
 
@@ -117,11 +119,20 @@ class ELBO(Objective):
     With w = beta = 1 and sampling it bounds ln p(x) from below; the gap is KL(q(z|x) || p(z|x)).
     Other weights are no bounds: they show what each of the three forces on the latents does.
 
+    Discrete latents that are marked `infer={"enumerate": "parallel"}`, by hand or by
+    `pyro.infer.config_enumerate`, are summed out exactly instead of drawn: those of the model that
+    the guide lacks inside the logarithm, those of the guide by their probabilities.
+
     Args:
         beta: weight of the KL term, a number or an `Annealing`.
         reconstruction: weight w of the reconstruction.
         sampled: draw the latents; False decodes the guide's mean.
         optimizer: moves every parameter of model and guide.
+        particles: independent draws of the bound a step, whose mean is taken. They run one after
+            the other, so that a model need not be written for a further dimension.
+
+    Raises:
+        ModelError: unless there is at least one particle.
 
     Source: Kingma and Welling, Auto-Encoding Variational Bayes (2014).
     """
@@ -129,16 +140,24 @@ class ELBO(Objective):
     beta: float | Annealing = 1.0
     reconstruction: float = 1.0
     sampled: bool = True
-    optimizer: Adam = field(default=Adam())
+    optimizer: Optimizer = field(default=Adam())
+    particles: int = 1
+
+    def __post_init__(self) -> None:
+        check_particles(self, self.particles)
 
     def players(self) -> tuple[Player, ...]:
-        return (Player("negative ELBO", _trainable, self._loss, self.optimizer),)
+        return (Player("negative ELBO", trainable, self._loss, self.optimizer),)
 
     def state(self) -> nn.Module:
         return _Step()
 
     def prepare(self, model: Any, batch: Batch, other: Batch | None) -> Layout | None:
-        return find_layout(model, batch, other)
+        layout, seen = checked_layout(model, batch, other)
+        beta = self.beta if isinstance(self.beta, float | int) else torch.tensor(self.beta.start)
+        weights = (self.reconstruction, beta)
+        check_enumeration(model, replace(batch, layout=layout), weights, seen)
+        return layout
 
     def after_step(self, model: Any, state: nn.Module) -> None:
         if isinstance(state, _Step):
@@ -151,13 +170,30 @@ class ELBO(Objective):
             beta = self.beta.at(state.step)
         else:
             beta = self.beta
-        bound = elbo(
-            model, batch, reconstruction=self.reconstruction, beta=beta, sampled=self.sampled
-        )
-        return -bound / _total(batch)
+        w = self.reconstruction
+        bounds = [
+            elbo(model, batch, reconstruction=w, beta=beta, sampled=self.sampled)
+            for _ in range(self.particles)
+        ]
+        return -sum(bounds[1:], bounds[0]) / (self.particles * total_of(batch))
 
 
-def _total(batch: Batch) -> float:
+def check_particles(objective: Objective, particles: int) -> None:
+    """Refuse an objective without a draw."""
+    if particles < 1:
+        raise ModelError(f"{type(objective).__name__} needs particles >= 1, but got {particles}.")
+
+
+def checked_layout(model: Any, batch: Batch, other: Batch | None) -> tuple[Layout, Seen]:
+    """The layout of a program whose minibatches can be scaled, and its sites."""
+    with Seen() as seen:
+        layout = find_layout(model, batch, other)
+    if other is not None:
+        check_outside(model, batch, layout, seen)
+    return layout, seen
+
+
+def total_of(batch: Batch) -> float:
     """By how much the bound of the (scaled) batch is divided to come in nats per datum."""
     assert batch.layout is not None
     return float(batch.total if batch.layout.scaled else batch.size)
@@ -171,13 +207,13 @@ class MaximumLikelihood(Objective):
         optimizer: moves every parameter of the model.
     """
 
-    optimizer: Adam = field(default=Adam())
+    optimizer: Optimizer = field(default=Adam())
 
     def players(self) -> tuple[Player, ...]:
-        return (Player("negative log-likelihood", _trainable, self._loss, self.optimizer),)
+        return (Player("negative log-likelihood", trainable, self._loss, self.optimizer),)
 
     def prepare(self, model: Any, batch: Batch, other: Batch | None) -> Layout | None:
-        layout = find_layout(model, batch, other)
+        layout, _ = checked_layout(model, batch, other)
         if layout.latent:
             raise ModelError(
                 "Maximum likelihood needs a model without latent variables: "
@@ -186,53 +222,4 @@ class MaximumLikelihood(Objective):
         return layout
 
     def _loss(self, model: Any, batch: Batch, state: nn.Module) -> Tensor:
-        return -elbo(model, batch) / _total(batch)
-
-
-@dataclass(frozen=True)
-class ImportanceWeighted(Objective):
-    r"""Importance-weighted bound, the objective of the importance-weighted autoencoder.
-
-    .. math:: L_K = E\left[\ln \frac1K \sum_{k=1}^K \frac{p(x, z_k)}{q(z_k|x)}\right]
-
-    It is the ELBO for K = 1 and rises towards ln p(x) with K.
-
-    Args:
-        particles: number K of draws for each datum.
-        optimizer: moves every parameter of model and guide.
-
-    Source: Burda, Grosse and Salakhutdinov, Importance Weighted Autoencoders (2016).
-    """
-
-    particles: int = 50
-    optimizer: Adam = field(default=Adam())
-
-    def __post_init__(self) -> None:
-        if self.particles < 1:
-            raise ModelError(f"ImportanceWeighted needs particles >= 1, got {self.particles}.")
-
-    def players(self) -> tuple[Player, ...]:
-        name = f"negative importance-weighted bound, {self.particles} particles"
-        return (Player(name, _trainable, self._loss, self.optimizer),)
-
-    def prepare(self, model: Any, batch: Batch, other: Batch | None) -> Layout | None:
-        layout = find_layout(model, batch, other)
-        _, guide = traces(model, _with(batch, layout))
-        for name, site in guide.nodes.items():
-            drawn = site["type"] == "sample" and not site["is_observed"]
-            if drawn and not getattr(site["fn"], "has_rsample", False):
-                raise ModelError(
-                    f"The guide's site {name!r} is not reparametrised, so the gradient of the "
-                    "importance-weighted bound would be wrong. Use the ELBO objective."
-                )
-        with torch.no_grad():
-            log_weights(model, _with(batch, layout), 1)
-        return layout
-
-    def _loss(self, model: Any, batch: Batch, state: nn.Module) -> Tensor:
-        weights = log_weights(model, batch, self.particles)
-        return math.log(self.particles) - weights.logsumexp(0).mean()
-
-
-def _with(batch: Batch, layout: Layout) -> Batch:
-    return Batch(batch.args, batch.context, batch.total, layout)
+        return -elbo(model, batch) / total_of(batch)

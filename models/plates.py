@@ -201,12 +201,13 @@ def _plates_of_size(trace: Trace, size: int) -> set[str]:
 
 
 def _check_match(model: Trace, guide: Trace) -> None:
-    latent = [name for name, site in _samples(model) if not site["is_observed"]]
-    missing = [name for name in latent if name not in guide.nodes]
-    if missing:
+    for name, site in _samples(model):
+        if site["is_observed"] or name in guide.nodes or site["infer"].get("enumerate"):
+            continue
         raise ModelError(
-            f"The model's latent site {missing[0]!r} has no site of that name in the guide. "
-            "Add one, or pass guide=, for example pyro.infer.autoguide.AutoNormal(model)."
+            f"The model's latent site {name!r} has no site of that name in the guide. "
+            "Add one, or pass guide=, for example pyro.infer.autoguide.AutoNormal(model). A "
+            "discrete site is summed out if it is marked infer={'enumerate': 'parallel'}."
         )
     for name, site in _samples(guide):
         if name in model.nodes and model.nodes[name]["is_observed"]:

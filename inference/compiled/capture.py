@@ -1,0 +1,148 @@
+"""Capture: run a function of tensors once, and keep what it did as a flat graph."""
+
+import linecache
+import pickle
+import random
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyro
+import torch
+from torch import Tensor
+from torch.fx import GraphModule
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.graph import CodeGen
+
+from plausible.models.errors import PlausibleError
+
+__all__ = ["TESTED", "Refused", "capture"]
+
+# Versions of PyTorch whose internals (make_fx, standalone_compile) this package was tested with.
+TESTED = ("2.13",)
+
+_LIBRARIES = (
+    *(str(Path(module.__file__ or "").parent) for module in (torch, pyro, np)),
+    str(Path(__file__).parents[1]),
+)
+_MODELS = Path(__file__).parents[2] / "models"
+
+
+class Refused(Exception):
+    """Why a program cannot be captured, or a graph not be trusted; one sentence without a stop."""
+
+
+def capture(
+    function: Callable[..., Sequence[Tensor]], state: Sequence[Tensor], rest: Sequence[Tensor] = ()
+) -> GraphModule:
+    """The graph of tensor operations that a function carries out on these inputs.
+
+    Gradients taken inside with `torch.autograd.grad` become part of the graph. Everything that is
+    no tensor is fixed to what it was in this run: shapes, numbers, flags, the ways taken.
+
+    Args:
+        function: from tensors to a sequence of tensors. Modules and closures may hold the inputs.
+        state: tensors that may differ later and that the function may change in place; they are as
+            before afterwards.
+        rest: tensors that may differ later, but are not changed.
+
+    Returns:
+        A module with one placeholder an input, in their order, that returns a list. Its
+        `meta["written"]` holds the positions of the state that it changes in place.
+
+    Raises:
+        Refused: if the function decides by the value of a tensor, draws with Python's or NumPy's
+            generators, changes the rest in place, or has results whose shapes depend on values.
+    """
+    _check_version()
+    saved = [x.detach().clone() for x in state]
+    versions = [x._version for x in rest]
+    drawn = _foreign_generators()
+    try:
+        with warnings.catch_warnings(), pyro.validation_enabled(False):
+            warnings.simplefilter("ignore")
+            # mkldnn's recurrent layers are opaque to the tracer; all else is the same without it.
+            with torch.backends.mkldnn.flags(enabled=False):
+                graph = make_fx(function, tracing_mode="real")(*state, *rest)
+    except (Refused, PlausibleError, MemoryError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        raise Refused(_reason(error)) from error
+    finally:
+        written = _restore(state, saved)
+    if drawn != _foreign_generators():
+        raise Refused("it draws with Python's or NumPy's generator, whose values would be fixed")
+    if versions != [x._version for x in rest]:
+        raise Refused("it changes its data in place")
+    graph.meta["written"] = written
+    graph.graph._codegen = CodeGen()
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
+    _check_shapes_are_fixed(graph)
+    return graph
+
+
+@torch.no_grad()
+def _restore(state: Sequence[Tensor], saved: Sequence[Tensor]) -> set[int]:
+    changed = set()
+    for i, (x, value) in enumerate(zip(state, saved, strict=True)):
+        if not torch.equal(x, value):
+            changed.add(i)
+            x.copy_(value)
+    return changed
+
+
+def _check_version() -> None:
+    version = torch.__version__.split("+")[0]
+    if not version.startswith(tuple(f"{tested}." for tested in TESTED)):
+        raise Refused(f"PyTorch {version} was not tested with it (tested: {', '.join(TESTED)})")
+
+
+def _foreign_generators() -> bytes:
+    return pickle.dumps((random.getstate(), np.random.get_state()))
+
+
+def _reason(error: Exception) -> str:
+    """What a failed capture says of the program, with the line of the user's that led to it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if _is_users(f.filename)]
+    where = ""
+    if own:
+        line = own[-1].line or linecache.getline(own[-1].filename, own[-1].lineno or 0)
+        where = f" in {Path(own[-1].filename).name}, line {own[-1].lineno}: `{line.strip()}`"
+    text = " ".join(str(error).split())
+    if any(mark in text for mark in ("_local_scalar_dense", "data-dependent", "value out of a")):
+        return f"it decides by the value of a tensor{where}"
+    return f"its capture failed{where} ({type(error).__name__}: {text[:160]})"
+
+
+def _is_users(filename: str) -> bool:
+    return not filename.startswith((*_LIBRARIES, str(_MODELS), "<"))
+
+
+def _check_shapes_are_fixed(graph: GraphModule) -> None:
+    for node in graph.graph.nodes:
+        if node.op != "call_function":
+            continue
+        indexed = node.target in (
+            torch.ops.aten.index.Tensor,
+            torch.ops.aten.index_put.default,
+            torch.ops.aten.index_put_.default,
+        )
+        masks = [i for i in node.args[1] if i is not None] if indexed else []
+        if torch.Tag.dynamic_output_shape in getattr(node.target, "tags", ()) and (
+            not indexed or any(_is_mask(mask) for mask in masks)
+        ):
+            raise Refused(
+                f"the shape of a result depends on values (`{node.target}`, as for x[mask]); "
+                "torch.where keeps the shape"
+            )
+        if any(_is_mask(mask) for mask in masks):
+            raise Refused("it indexes with a mask (x[mask]), which would stay as it was")
+
+
+def _is_mask(node: torch.fx.Node) -> bool:
+    value = node.meta.get("val", node.meta.get("tensor_meta"))
+    return getattr(value, "dtype", None) in (torch.bool, torch.uint8)

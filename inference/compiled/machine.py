@@ -1,0 +1,124 @@
+"""A plan with compiled code: fills the inputs of many rounds, and calls the code."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from plausible.inference.compiled.check import check_equal
+from plausible.inference.compiled.packing import Packed
+from plausible.inference.compiled.plans import Plan
+from plausible.inference.isolation import random_state_kept
+from plausible.inference.sources import TensorSource
+
+__all__ = ["Machine"]
+
+
+class Machine:
+    """Carries out the rounds of a plan by compiled code, several rounds a call.
+
+    Args:
+        plan: the captured graphs.
+        packed: the players' parameters and optimisers' state.
+        count: rounds a call.
+        small: whether one thread is enough.
+
+    Attributes:
+        function: what is to be compiled.
+        code: the compiled function; the function itself until there is one.
+    """
+
+    def __init__(self, plan: Plan, packed: list[Packed], count: int, small: bool) -> None:
+        self.plan, self.count, self.small = plan, count, small
+        self.function = plan.rounds([p.groups for p in packed], count)
+        self.code: Callable[..., Any] = self.function
+        device = plan.players.fabric.device
+        self._state = [x for p in packed for group in p.state for x in group]
+        self._others = [plan.weights[i].detach() for i in self.function.others]
+        self._fixed = self.function.fixed()
+        self._noise = torch.zeros(count, self.function.draws, dtype=plan.dtype, device=device)
+        self._rounds = torch.tensor(count, device=device)
+        self._last = {player: k for k, player in enumerate(plan.turns)}
+        self._direct = plan.turns == tuple(range(len(plan.players.players)))
+        whole = plan.batches.whole and isinstance(plan.batches.source, TensorSource)
+        self._inputs = self._laid_out(plan.batches.at(0).args) if whole else None
+
+    def inputs(self, number: int) -> list[Tensor]:
+        """Inputs of a call that begins with this round."""
+        return self._inputs or self._laid_out(self._batch(number, 1))
+
+    @torch.no_grad()
+    def run(self, number: int, limit: int, alike: Callable[[int], bool]) -> Tensor:
+        """Rounds from this one on, at most `limit` and as long as they are alike."""
+        batches, losses, done = self.plan.batches, [], 0
+        while True:
+            count = min(self.count, limit - done)
+            if not batches.whole:
+                count = min(count, batches.like(number + done))
+            inputs = self._inputs or self._laid_out(self._batch(number + done, count))
+            if self.function.draws:
+                self._noise[:count].normal_()
+            if self.count > 1:
+                self._rounds.fill_(count)
+            made = self.code(*inputs)
+            losses.append((made if isinstance(made, Tensor) else made[0])[:count])
+            done += count
+            if done >= limit or not alike(number + done):
+                break
+        rows = losses[0] if len(losses) == 1 else torch.cat(losses)
+        if not self._direct:
+            rows = self._of_players(rows)
+        self.plan.players.latest.copy_(rows[-1])
+        return rows
+
+    @torch.no_grad()
+    def verify(self, number: int, tolerance: float) -> None:
+        """Compare a call of the code with as many rounds of the graphs, then undo both.
+
+        Raises:
+            Refused: if losses, moments, parameters or buffers differ.
+        """
+        plan, batches = self.plan, self.plan.batches
+        count = self.count if batches.whole else min(self.count, batches.like(number))
+        changing = [*self._state, *self._others, plan.players.latest]
+        before = [x.clone() for x in changing]
+        device = plan.players.fabric.device
+        with random_state_kept(device):
+            losses = self.run(number, count, lambda _: False).clone()
+            given = _swap(changing, before)
+        with random_state_kept(device):
+            rows = [plan.round(number + k) for k in range(count)]
+            expected = _swap(changing, before)
+        check_equal("the loss of the compiled code", [losses], [torch.stack(rows)], tolerance)
+        moved = [e - b for e, b in zip(expected, before, strict=True) if e.is_floating_point()]
+        made = [g - b for g, b in zip(given, before, strict=True) if g.is_floating_point()]
+        # Adam divides by the size of a gradient, rounding error or not: parameters get more room.
+        check_equal("what the compiled code changes", made, moved, 50 * tolerance)
+
+    def _batch(self, number: int, count: int) -> tuple[Tensor, ...]:
+        if self.function.each:
+            return self.plan.batches.stacked(number, count, self.count)
+        return self.plan.batches.at(number).args
+
+    def _laid_out(self, batch: tuple[Tensor, ...]) -> list[Tensor]:
+        inputs = [*self._state, *self._others, *self._fixed, *batch]
+        if self.function.draws:
+            inputs.append(self._noise)
+        if self.count > 1:
+            inputs.append(self._rounds)
+        return inputs
+
+    def _of_players(self, rows: Tensor) -> Tensor:
+        """From one loss a turn to the latest loss of every player."""
+        full = self.plan.players.latest.repeat(len(rows), 1)
+        for player, column in self._last.items():
+            full[:, player] = rows[:, column]
+        return full
+
+
+def _swap(tensors: list[Tensor], values: list[Tensor]) -> list[Tensor]:
+    was = [x.clone() for x in tensors]
+    for x, value in zip(tensors, values, strict=True):
+        x.copy_(value)
+    return was

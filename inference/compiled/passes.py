@@ -1,0 +1,166 @@
+"""Passes over captured graphs: what is fixed becomes an input, what is drawn becomes an input."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.fx import GraphModule, Node
+from torch.fx.node import map_arg
+
+__all__ = ["hoist", "is_standard_normal", "lift_constants", "lift_noise"]
+
+aten = torch.ops.aten
+
+Graph = GraphModule
+
+
+def lift_constants(graph: Graph) -> list[Tensor]:
+    """Turn the tensors that a graph holds into inputs at its end, and return them.
+
+    A tensor of a module's attribute is then read when the graph runs, so a change in place is seen.
+    Numbers that were written as tensors are written into the graph as numbers.
+    """
+    constants: list[Tensor] = []
+    inputs: dict[str, Node] = {}
+    for node in list(graph.graph.nodes):
+        if node.op != "get_attr":
+            continue
+        value = getattr(graph, node.target)
+        if value.numel() == 1 and all(u.target is aten.lift_fresh_copy.default for u in node.users):
+            _write_number(graph, node, value)
+            continue
+        if node.target not in inputs:
+            name = f"constant_{len(constants)}"
+            inputs[node.target] = _new_input(graph, name, {"val": value.detach()})
+            constants.append(value.detach())
+        node.replace_all_uses_with(inputs[node.target])
+        graph.graph.erase_node(node)
+    _tidy(graph)
+    return constants
+
+
+def _write_number(graph: Graph, node: Node, value: Tensor) -> None:
+    for user in list(node.users):
+        with graph.graph.inserting_before(user):
+            number = graph.graph.call_function(
+                aten.full.default,
+                (list(value.shape), value.item()),
+                {"dtype": value.dtype, "device": value.device, "pin_memory": False},
+            )
+        number.meta = dict(user.meta)
+        user.replace_all_uses_with(number)
+        graph.graph.erase_node(user)
+    graph.graph.erase_node(node)
+
+
+def is_standard_normal(target: Any, args: Sequence[Any], kwargs: Any) -> bool:
+    """Whether an operation draws standard normals, whatever its inputs."""
+    if kwargs.get("generator") is not None:
+        return False
+    if target in (aten.randn.default, aten.randn_like.default):
+        return True
+    return target is aten.normal_.default and tuple(args[1:]) in ((), (0.0,), (0.0, 1.0))
+
+
+def lift_noise(graph: Graph, dtype: torch.dtype) -> list[tuple[int, ...]]:
+    """Turn the standard normal draws of this type into inputs at the graph's end.
+
+    Returns:
+        Their shapes, in the order in which the program draws.
+    """
+    shapes: list[tuple[int, ...]] = []
+    for node in list(graph.graph.nodes):
+        if node.op != "call_function" or not is_standard_normal(
+            node.target, node.args, node.kwargs
+        ):
+            continue
+        value = node.meta["val"] if "val" in node.meta else node.meta["tensor_meta"]
+        if value.dtype != dtype:
+            continue
+        noise = _new_input(graph, f"noise_{len(shapes)}", node.meta)
+        shapes.append(tuple(value.shape))
+        node.replace_all_uses_with(noise)
+        graph.graph.erase_node(node)
+    _tidy(graph)
+    return shapes
+
+
+def hoist(graph: Graph, fixed: Iterable[int], inputs: Sequence[Tensor]) -> list[Tensor]:
+    """Compute once what depends on fixed inputs only, and make it inputs at the graph's end.
+
+    Args:
+        graph: a captured graph.
+        fixed: positions of the inputs that never change.
+        inputs: the graph's inputs.
+
+    Returns:
+        The values computed.
+    """
+    placeholders = [node for node in graph.graph.nodes if node.op == "placeholder"]
+    known = {placeholders[i]: inputs[i] for i in fixed}
+    values: dict[Node, Any] = dict(known)
+    written = _written(graph)
+    with torch.no_grad():
+        for node in graph.graph.nodes:
+            if (
+                node.op == "call_function"
+                and node.all_input_nodes
+                and all(s in values for s in node.all_input_nodes)
+                and not written & {node, *node.all_input_nodes}
+                and not _is_writing(node)
+                and torch.Tag.nondeterministic_seeded not in getattr(node.target, "tags", ())
+            ):
+                args, kwargs = map_arg((node.args, node.kwargs), values.__getitem__)
+                values[node] = node.target(*args, **kwargs)
+    edge = [
+        node
+        for node, value in values.items()
+        if node not in known
+        and isinstance(value, Tensor)
+        and any(user not in values for user in node.users)
+    ]
+    hoisted = []
+    for i, node in enumerate(edge):
+        value = values[node].detach().clone()
+        entry = _new_input(graph, f"hoisted_{i}", {"val": value})
+        node.replace_all_uses_with(entry, delete_user_cb=lambda user: user not in values)
+        hoisted.append(value)
+    _tidy(graph)
+    return hoisted
+
+
+def _written(graph: Graph) -> set[Node]:
+    """Nodes that are written to in place, and those whose memory they share."""
+    written: set[Node] = set()
+    for node in graph.graph.nodes:
+        if _is_writing(node):
+            target = node.args[0]
+            while isinstance(target, Node) and target not in written:
+                written.add(target)
+                target = target.args[0] if _is_view(target) else None
+    return written
+
+
+def _is_writing(node: Node) -> bool:
+    schema = getattr(node.target, "_schema", None)
+    return node.op == "call_function" and schema is not None and schema.is_mutable
+
+
+def _is_view(node: Node) -> bool:
+    schema = getattr(node.target, "_schema", None)
+    return schema is not None and any(r.alias_info is not None for r in schema.returns)
+
+
+def _new_input(graph: Graph, name: str, meta: dict[str, Any]) -> Node:
+    last = [node for node in graph.graph.nodes if node.op == "placeholder"][-1]
+    with graph.graph.inserting_after(last):
+        entry = graph.graph.placeholder(name)
+    entry.meta = dict(meta)
+    return entry
+
+
+def _tidy(graph: Graph) -> None:
+    graph.graph.eliminate_dead_code()
+    graph.graph.lint()
+    graph.recompile()
