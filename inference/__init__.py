@@ -4,8 +4,27 @@ if not __name__.startswith("plausible."):
     raise ImportError("Import this package as plausible.inference, not as inference.")
 
 from plausible.inference.checkpoints import load
+from plausible.inference.density import LogDensity, log_density
 from plausible.inference.fit import fit
 from plausible.inference.isolation import evaluating
+from plausible.inference.posterior import (
+    Diagnosis,
+    PosteriorWarning,
+    diagnostics,
+    sample_posterior,
+)
 from plausible.inference.result import Fit, Progress
 
-__all__ = ["Fit", "Progress", "evaluating", "fit", "load"]
+__all__ = [
+    "Diagnosis",
+    "Fit",
+    "LogDensity",
+    "PosteriorWarning",
+    "Progress",
+    "diagnostics",
+    "evaluating",
+    "fit",
+    "load",
+    "log_density",
+    "sample_posterior",
+]

@@ -184,8 +184,9 @@ class Adam(Optimizer):
         self, parameters: Tensors, gradients: Tensors, moments: Moments, step: Tensor
     ) -> tuple[list[Tensor], Moments]:
         (first, second), rate = self.betas, self.rate(step)
-        size = rate / (1 - torch.pow(first, step))
-        root = torch.rsqrt(1 - torch.pow(second, step))
+        # 1 - beta ** step, without the cancellation that costs float32 four digits at first
+        size = rate / -torch.expm1(step * math.log(first))
+        root = torch.rsqrt(-torch.expm1(step * math.log(second)))
         moved, state = [], Moments(exp_avg=[], exp_avg_sq=[])
         old = zip(moments["exp_avg"], moments["exp_avg_sq"], strict=True)
         for p, g, (m, v) in zip(parameters, self.clipped(gradients), old, strict=True):

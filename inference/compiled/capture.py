@@ -7,12 +7,14 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyro
 import torch
+from pyro.poutine.messenger import Messenger
 from torch import Tensor
-from torch.fx import GraphModule
+from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.graph import CodeGen
 
@@ -26,6 +28,11 @@ TESTED = ("2.13",)
 _LIBRARIES = (
     *(str(Path(module.__file__ or "").parent) for module in (torch, pyro, np)),
     str(Path(__file__).parents[1]),
+)
+_INDEXED = (
+    torch.ops.aten.index.Tensor,
+    torch.ops.aten.index_put.default,
+    torch.ops.aten.index_put_.default,
 )
 _MODELS = Path(__file__).parents[2] / "models"
 
@@ -59,9 +66,9 @@ def capture(
     _check_version()
     saved = [x.detach().clone() for x in state]
     versions = [x._version for x in rest]
-    drawn = _foreign_generators()
+    drawn = random.getstate(), np.random.get_state()
     try:
-        with warnings.catch_warnings(), pyro.validation_enabled(False):
+        with warnings.catch_warnings(), pyro.validation_enabled(False), _Unchecked():
             warnings.simplefilter("ignore")
             # mkldnn's recurrent layers are opaque to the tracer; all else is the same without it.
             with torch.backends.mkldnn.flags(enabled=False):
@@ -72,7 +79,8 @@ def capture(
         raise Refused(_reason(error)) from error
     finally:
         written = _restore(state, saved)
-    if drawn != _foreign_generators():
+        foreign = _foreign_generators_moved(drawn)
+    if foreign:
         raise Refused("it draws with Python's or NumPy's generator, whose values would be fixed")
     if versions != [x._version for x in rest]:
         raise Refused("it changes its data in place")
@@ -100,8 +108,12 @@ def _check_version() -> None:
         raise Refused(f"PyTorch {version} was not tested with it (tested: {', '.join(TESTED)})")
 
 
-def _foreign_generators() -> bytes:
-    return pickle.dumps((random.getstate(), np.random.get_state()))
+def _foreign_generators_moved(before: tuple[Any, Any]) -> bool:
+    """Whether Python's or NumPy's generator has drawn since; both are put back."""
+    now = random.getstate(), np.random.get_state()
+    random.setstate(before[0])
+    np.random.set_state(before[1])
+    return pickle.dumps(before) != pickle.dumps(now)
 
 
 def _reason(error: Exception) -> str:
@@ -122,27 +134,53 @@ def _is_users(filename: str) -> bool:
     return not filename.startswith((*_LIBRARIES, str(_MODELS), "<"))
 
 
+class _Unchecked(Messenger):
+    """Turn the checks of distributions off that were built with them, outside of the run."""
+
+    def __enter__(self) -> Any:
+        self._checked: list[Any] = []
+        return super().__enter__()
+
+    def __exit__(self, *exception: Any) -> None:
+        for distribution in self._checked:
+            distribution._validate_args = True
+        super().__exit__(*exception)
+
+    def _pyro_sample(self, msg: Any) -> None:
+        self._turn_off(msg["fn"])
+
+    def _turn_off(self, distribution: Any) -> None:
+        if getattr(distribution, "__dict__", {}).get("_validate_args"):
+            distribution._validate_args = False
+            self._checked.append(distribution)
+        for part in vars(distribution).values() if hasattr(distribution, "__dict__") else ():
+            if isinstance(part, torch.distributions.Distribution):
+                self._turn_off(part)
+
+
 def _check_shapes_are_fixed(graph: GraphModule) -> None:
+    free: set[Node] = set()  # what depends on an input, so that its values may differ later
     for node in graph.graph.nodes:
+        if node.op == "placeholder" or free & set(node.all_input_nodes):
+            free.add(node)
         if node.op != "call_function":
             continue
-        indexed = node.target in (
-            torch.ops.aten.index.Tensor,
-            torch.ops.aten.index_put.default,
-            torch.ops.aten.index_put_.default,
-        )
-        masks = [i for i in node.args[1] if i is not None] if indexed else []
-        if torch.Tag.dynamic_output_shape in getattr(node.target, "tags", ()) and (
-            not indexed or any(_is_mask(mask) for mask in masks)
-        ):
+        masks = []
+        if node.target in _INDEXED:
+            masks = [i for i in node.args[1] if i is not None and _is_mask(i)]
+            shaping = masks
+        elif torch.Tag.dynamic_output_shape in getattr(node.target, "tags", ()):
+            shaping = node.all_input_nodes
+        else:
+            continue
+        if free & set(shaping):
             raise Refused(
-                f"the shape of a result depends on values (`{node.target}`, as for x[mask]); "
-                "torch.where keeps the shape"
+                "it indexes with a mask (x[mask]), which would stay as it was; torch.where does not"
+                if masks
+                else f"the shape of a result depends on values (`{node.target}`)"
             )
-        if any(_is_mask(mask) for mask in masks):
-            raise Refused("it indexes with a mask (x[mask]), which would stay as it was")
 
 
-def _is_mask(node: torch.fx.Node) -> bool:
+def _is_mask(node: Node) -> bool:
     value = node.meta.get("val", node.meta.get("tensor_meta"))
     return getattr(value, "dtype", None) in (torch.bool, torch.uint8)

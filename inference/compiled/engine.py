@@ -99,6 +99,7 @@ class CompiledEngine:
         self.weights = weights_of_run(players)
         self._cycle = math.lcm(*(player.every for player in players.players))
         self._reason, self._fallback = "The captured graph runs operation by operation", False
+        self._notes: list[str] = []
         if players.fabric.device.type not in ("cpu", "cuda"):
             raise Refused(f"it was not tested on the device {players.fabric.device.type}")
         self._compile_seconds: float | None = None
@@ -118,7 +119,7 @@ class CompiledEngine:
     def backend(self) -> Backend:
         rates = {name: n / t for name, (n, t) in self._spent.items() if t > 0}
         seconds = self._compile_seconds
-        reason = f"{self._reason}."
+        reason = "; ".join([self._reason, *self._notes]) + "."
         return Backend(self._engine, reason, seconds, rates, self._since, self._fallback)
 
     def advance(self, batches: Batches, number: int, limit: int) -> Tensor:
@@ -190,7 +191,7 @@ class CompiledEngine:
         try:
             return self._plan(number)
         except Refused as refused:
-            self._reason += f"; some rounds run step by step in Pyro, because {refused}"
+            self._notes.append(f"some rounds run step by step in Pyro, because {refused}")
             self._fallback = True
             return None
 
@@ -221,9 +222,8 @@ class CompiledEngine:
                 self._decide(way)
         except Refused as refused:
             way.phase, way.compiled = "decided", False
-            self._reason = (
-                f"The captured graph runs operation by operation, not compiled, because {refused}"
-            )
+            which = "some rounds are " if self.batches.is_short(number) else ""
+            self._notes.append(f"{which}not compiled, because {refused}")
             self._fallback = True
 
     def _open(self, way: _Way, number: int) -> None:
