@@ -29,7 +29,7 @@ class Job:
         function: what is compiled; it can be pickled.
         inputs: example inputs.
         path: where the code is to be.
-        small: whether one thread is enough.
+        small: whether it runs on one thread.
         threads: number of threads that the code is made for.
     """
 
@@ -52,7 +52,8 @@ class Compilation:
         self.seconds = 0.0
         self.folder = Path(tempfile.mkdtemp(prefix="plausible-"))
         copies = [x.detach().clone() for x in inputs]
-        job = Job(function, copies, path, small, torch.get_num_threads())
+        threads = 1 if small else torch.get_num_threads()
+        job = Job(function, copies, path, small, threads)
         try:
             (self.folder / "job").write_bytes(pickle.dumps(job))
             with open(self.folder / "log", "wb") as log:

@@ -35,7 +35,9 @@ _TRIED = 10  # rounds of each way in the comparison of captured and compiled
 _COMPILING, _LOADING, _LOADING_AGAIN = 20.0, 4.0, 0.5
 _CHECKED_EVERY = 64  # rounds, where callbacks look on
 _TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-4}
-_UNROLLED, _LITTLE_WORK, _MOST_OPERATIONS = 8, 3e5, 8000
+# Rounds a call by the work of a round, and up to which work one thread is faster than several.
+_UNROLLED = ((3e5, 8), (3e6, 4))
+_MOST_OPERATIONS, _ONE_THREAD = 8000, 1e7
 
 
 @dataclass
@@ -303,17 +305,16 @@ class CompiledEngine:
                 owned[i] = frozenset(graph.moved)
             self._packed = pack(self.players.movers, self.weights, owned)
         work = plan.work()
-        little = work < _LITTLE_WORK
-        many = (
-            little
-            and not self.batches.is_short(number)
-            and not self.watched
-            and not plan.draws_inside()
-            and isinstance(self.batches.source, TensorSource)
-            and self._cycle == 1
-            and _UNROLLED * plan.size() < _MOST_OPERATIONS
+        count = next((k for most, k in _UNROLLED if work < most), 1)
+        alone = (
+            self.watched
+            or self._cycle > 1
+            or self.batches.is_short(number)
+            or plan.draws_inside()
+            or not isinstance(self.batches.source, TensorSource)
+            or count * plan.size() > _MOST_OPERATIONS
         )
-        return Machine(plan, self._packed, _UNROLLED if many else 1, small=little)
+        return Machine(plan, self._packed, 1 if alone else count, small=work < _ONE_THREAD)
 
     def _artifact(self, machine: Machine, number: int) -> Path:
         return artifact_path(key_of(machine.function, machine.inputs(number), machine.small))

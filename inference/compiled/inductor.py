@@ -44,7 +44,7 @@ def _settings(small: bool) -> dict[str, Any]:
         "cpp.use_decompose_tanh": True,
     }
     if small:
-        settings["cpp.threads"] = 1  # starting a thread costs more than it saves
+        settings["cpp.threads"] = 1
     return settings
 
 
@@ -56,7 +56,7 @@ def key_of(function: Any, inputs: Sequence[Tensor], small: bool) -> str:
         sys.version,
         platform.machine(),
         torch.backends.cpu.get_cpu_capability(),
-        str(torch.get_num_threads()),
+        str(1 if small else torch.get_num_threads()),
         repr(sorted(_settings(small).items())),
         function.described(),
         *(f"{x.dtype} {tuple(x.shape)} {x.stride()} {x.device}" for x in inputs),
@@ -81,7 +81,7 @@ def compile_artifact(
         function: of flat tensors; changes some of them in place.
         inputs: tensors of the shapes that it will get; they are changed.
         path: the file.
-        small: whether one thread is enough.
+        small: whether it runs on one thread.
     """
     import torch._inductor
     from torch._inductor import config

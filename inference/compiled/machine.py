@@ -22,7 +22,7 @@ class Machine:
         plan: the captured graphs.
         packed: the players' parameters and optimisers' state.
         count: rounds a call.
-        small: whether one thread is enough.
+        small: whether one thread is faster than several, which cost more to start than they save.
 
     Attributes:
         function: what is to be compiled.
@@ -49,9 +49,19 @@ class Machine:
         """Inputs of a call that begins with this round."""
         return self._inputs or self._laid_out(self._batch(number, 1))
 
-    @torch.no_grad()
     def run(self, number: int, limit: int, alike: Callable[[int], bool]) -> Tensor:
         """Rounds from this one on, at most `limit` and as long as they are alike."""
+        threads = torch.get_num_threads()
+        if not self.small or threads == 1:
+            return self._run(number, limit, alike)
+        torch.set_num_threads(1)
+        try:
+            return self._run(number, limit, alike)
+        finally:
+            torch.set_num_threads(threads)
+
+    @torch.no_grad()
+    def _run(self, number: int, limit: int, alike: Callable[[int], bool]) -> Tensor:
         batches, losses, done = self.plan.batches, [], 0
         while True:
             count = min(self.count, limit - done)

@@ -29,7 +29,7 @@ def kept_code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     before = os.environ.get("PLAUSIBLE_CACHE")
     os.environ["PLAUSIBLE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
     threads, unrolled = torch.get_num_threads(), engine_module._UNROLLED
-    engine_module._UNROLLED = 3
+    engine_module._UNROLLED = ((1e9, 3),)
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
