@@ -17,7 +17,6 @@ import torch
 
 from plausible.inference.convergence import arviz
 from plausible.inference.gradient import Gradient, Vector
-from plausible.models.errors import PlausibleError
 
 __all__ = ["RADIUS", "TRIES", "Chains", "NoStart", "Settings", "running"]
 
@@ -79,7 +78,7 @@ class Chains:
 
         Raises:
             NoStart: if a chain found no starting point.
-            PlausibleError: what the density raised.
+            Exception: what the density raised.
         """
         for end in self._ends:
             end.send(total)
@@ -183,7 +182,7 @@ class _Chain:
         self.rows: list[Vector] = []
         self.count, self.kept = 0, 0
         self.stopped = threading.Event()
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
 
     def run(self) -> None:
         import nutpie
@@ -237,6 +236,8 @@ class _Chain:
         for _ in range(TRIES):
             point = self.random.uniform(-RADIUS, RADIUS, self.size)
             value, slope = self._density(point)
+            if self.error is not None:
+                raise self.error
             if np.isfinite(value) and np.isfinite(slope).all():
                 return point
         raise NoStart
@@ -246,10 +247,10 @@ class _Chain:
             return self.gradient(vector)
         except torch.linalg.LinAlgError:  # a matrix that has no Cholesky factor here
             return -np.inf, np.zeros(self.size)
-        except PlausibleError as error:
+        except Exception as error:  # kept for run(): raised here, it would end nutpie's thread
             self.error = error
             self.stopped.set()
-            raise
+            return -np.inf, np.zeros(self.size)
 
     def _drawn(self, vector: Vector) -> dict[str, Any]:
         if self.target is None:  # the draw before is on record now
