@@ -111,8 +111,8 @@ class Machine:
         """Which numbers of the state are compared.
 
         Adam divides a gradient by its size, also one that is nothing but rounding error, as that of
-        a bias before batch norm is. Parameters whose first moment is a ten-thousandth of the
-        largest or less are therefore left out; their moments are not.
+        a bias before batch norm is. Parameters whose first moment is a thousandth of the largest or
+        less are therefore left out; their moments are not.
         """
         counted = [torch.ones_like(x, dtype=torch.bool) for x in state]
         position = 0
@@ -120,7 +120,7 @@ class Machine:
             for length in groups:
                 if length > 1:
                     moment = state[position + 1].abs()
-                    counted[position] = moment > 1e-4 * moment.max()
+                    counted[position] = moment > 1e-3 * moment.max()
                 position += length
         return counted
 
