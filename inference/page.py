@@ -14,12 +14,22 @@ from matplotlib.figure import Figure
 from plausible.inference.style import png, write_whole
 from plausible.models.errors import DataError
 
-__all__ = ["Page"]
+__all__ = ["Page", "Picture"]
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _PIXELS_PER_INCH = 96  # of a style sheet; pictures hold twice as many
 _WIDE = 8.0  # inches; a wider picture keeps its size on a phone and scrolls in its own frame
 _NUMBER = re.compile(r"[-−+]?[\d., ]*\d\s?%?")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with its file name, its caption, and a description for those who cannot see it."""
+
+    name: str
+    figure: Figure
+    caption: str
+    alt: str
 
 
 @dataclass

@@ -6,23 +6,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
-from plausible.inference.page import Page
+from plausible.inference.page import Page, Picture
 from plausible.inference.result import Fit
 from plausible.inference.style import save
 
 __all__ = ["Outcome", "Picture"]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure with its file name, its caption, and a description for those who cannot see it."""
-
-    name: str
-    figure: Figure
-    caption: str
-    alt: str
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,111 @@
+"""Numbers with their uncertainty, and how a sentence says them."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from plausible.inference.errors import DataError
+
+__all__ = ["DRAWS", "LEVEL", "Estimate", "estimate"]
+
+LEVEL = 0.95
+DRAWS = 40_000
+
+Unit = Literal["share", "difference", "ratio", "count", "nats"]
+# The value that means "no effect" of each unit that has one.
+_NULL = {"difference": 0.0, "ratio": 1.0}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its central credible interval.
+
+    Attributes:
+        label: what it is, such as "false-positive rate, Black − White".
+        value: posterior mean; the median for a ratio, whose mean is drawn up by its long tail.
+        low: lower end of the interval.
+        high: upper end.
+        unit: "share" from 0 to 1, "difference" of shares, "ratio", "count" or "nats".
+        level: probability of the interval.
+        above: probability that the number is above no effect (0 for a difference, 1 for a ratio);
+            None for other units.
+    """
+
+    label: str
+    value: float
+    low: float
+    high: float
+    unit: Unit = "share"
+    level: float = LEVEL
+    above: float | None = None
+
+    @property
+    def direction(self) -> int:
+        """1 where the whole interval is above no effect, -1 below, 0 where it covers it."""
+        null = _NULL.get(self.unit)
+        if null is None:
+            raise DataError(f"A {self.unit} has no direction; compare two of them first.")
+        return int(self.low > null) - int(self.high < null)
+
+    def __str__(self) -> str:
+        """The number and its interval as a sentence says them, such as "12.1 % (11.0-13.2 %)"."""
+        if self.unit == "share":
+            low, value, high = (f"{100 * x:.1f}" for x in (self.low, self.value, self.high))
+            return f"{value} % ({low}–{high} %)"
+        if self.unit == "difference":
+            low, value, high = (_signed(100 * x) for x in (self.low, self.value, self.high))
+            return f"{value} points ({low} to {high})"
+        if self.unit == "ratio":
+            low, value, high = (_digits(x) for x in (self.low, self.value, self.high))
+            return f"{value} × ({low}–{high})"
+        low, value, high = (_digits(x) for x in (self.low, self.value, self.high))
+        return f"{value} ({low}–{high})" + (" nats" if self.unit == "nats" else "")
+
+    def row(self) -> dict[str, Any]:
+        """As a row of a table."""
+        return {
+            "quantity": self.label,
+            "value": self.value,
+            "low": self.low,
+            "high": self.high,
+            "unit": self.unit,
+        }
+
+
+def estimate(
+    label: str, draws: ArrayLike, unit: Unit = "share", *, level: float = LEVEL
+) -> Estimate:
+    """Summarise draws: mean (median for a ratio) and central interval.
+
+    Args:
+        label: what the number is.
+        draws: any shape; infinite ratios are allowed, nan is not.
+        unit: see `Estimate`.
+        level: probability of the interval.
+
+    Raises:
+        DataError: for draws that are not numbers.
+    """
+    values: NDArray[np.float64] = np.asarray(draws, dtype=np.float64).ravel()
+    if not len(values) or np.isnan(values).any():
+        raise DataError(f"The draws of {label!r} are empty or not numbers.")
+    low, middle, high = np.quantile(values, [(1 - level) / 2, 0.5, (1 + level) / 2])
+    value = middle if unit == "ratio" else values.mean()
+    null = _NULL.get(unit)
+    above = None if null is None else float((values > null).mean())
+    return Estimate(label, float(value), float(low), float(high), unit, level, above)
+
+
+def _signed(x: float) -> str:
+    return f"{x:+.1f}".replace("-", "−")
+
+
+def _digits(x: float) -> str:
+    """Three significant digits, with thousands set apart."""
+    if not np.isfinite(x):
+        return "∞" if x > 0 else "−∞"
+    if abs(x) >= 100:
+        return f"{x:,.0f}".replace("-", "−")
+    return f"{x:.3g}".replace("-", "−")
