@@ -30,9 +30,13 @@ from plausible.inference.sources import TensorSource
 __all__ = ["CompiledEngine"]
 
 _TRIED = 10  # rounds of each way in the comparison of captured and compiled
-# Seconds of training left from which on it pays to compile beside it, to load code that was
-# compiled before, and to load it where PyTorch's compiler is imported already.
-_COMPILING, _LOADING, _LOADING_AGAIN = 20.0, 4.0, 0.5
+# Seconds of training left from which on it pays to load code that was compiled before, and to load
+# it where PyTorch's compiler is imported already; and how far above the time at which compiling
+# beside the training pays must be left.
+_LOADING, _LOADING_AGAIN, _COMPILING = 4.0, 0.5, 1.0
+# Measured on two cores: compiling takes so long, and so much more for each operation; compiled code
+# saves so much of a step, and so much more for each operation.
+_COMPILE, _COMPILE_EACH, _SAVED, _SAVED_EACH = 6.0, 1 / 80, 0.15, 4e-6
 _CHECKED_EVERY = 64  # rounds, where callbacks look on
 _TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-4}
 # Rounds a call by the work of a round, and up to which work one thread is faster than several.
@@ -257,7 +261,7 @@ class CompiledEngine:
         there = self._artifact(way.machine, number).exists()
         if there and left > (_LOADING_AGAIN if imported else _LOADING):
             self._take(way, number)
-        elif left > _COMPILING:
+        elif left > _COMPILING * _break_even(way.machine, way.typical("captured")):
             self._begin(way, number)
         else:
             way.phase = "decided"
@@ -328,6 +332,18 @@ class CompiledEngine:
         if engine == "compiled" and way.phase == "decided" and self._engine != "compiled":
             self._engine, self._since = "compiled", number
             self._reason = "Model, guide and optimiser run as one compiled function"
+
+
+def _break_even(machine: Machine, seconds: float) -> float:
+    """How many seconds of training, at so many a round, pay for compiling beside it.
+
+    Training that keeps all cores busy is held up by as long as compiling takes of one core, which
+    is then twice as long by the clock; training on one thread is not held up.
+    """
+    operations = machine.plan.size()
+    cost = _COMPILE + _COMPILE_EACH * operations * machine.count
+    saved = min(0.95, _SAVED + _SAVED_EACH * operations / seconds)
+    return cost / saved + (0.0 if machine.small else 2 * cost)
 
 
 def _flags(players: Players) -> tuple[Any, ...]:
