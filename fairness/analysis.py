@@ -1,4 +1,4 @@
-"""What every analysis gives back: estimates, sentences that rest on them, and what it cannot show."""
+"""What an analysis gives back: estimates, sentences that rest on them, what it cannot show."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

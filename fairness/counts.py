@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -65,7 +66,7 @@ class Counts:
             raise DataError("There is nothing to analyse: counts need a group and a measure.")
         if (twice := frame[frame.duplicated(keys)]).size:
             raise DataError(f"The {self.group} {twice.iloc[0]['group']!r} has two rows of counts.")
-        for more, less in zip(MEASURES, MEASURES[1:], strict=False):
+        for more, less in pairwise(MEASURES):
             if more in frame and less in frame and (frame[less] > frame[more]).any():
                 row = frame[frame[less] > frame[more]].iloc[0]
                 raise DataError(
