@@ -1,12 +1,13 @@
 """Exact posteriors of rates and shares from counts, and what follows from them by their draws."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import arviz as az
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import optimize, special
 
 from plausible.fairness.estimates import DRAWS, LEVEL, Estimate
 from plausible.inference.errors import DataError
@@ -14,6 +15,8 @@ from plausible.inference.errors import DataError
 __all__ = ["PRIORS", "Prior", "Rates", "inference_data", "shares"]
 
 Array = NDArray[np.float64]
+_POINTS = 2000  # of the quadrature over one rate; ten times as many move no interval by 1e-5
+_LOG_RATIOS = (-60.0, 60.0)
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,8 @@ class Rates:
         prior: Beta(a, b) of every group.
         seed: of the draws.
 
-    Attributes:
-        draws: shape (DRAWS, groups), the same for equal arguments.
+    Raises:
+        DataError: unless 0 <= events <= trials.
     """
 
     def __init__(
@@ -65,25 +68,67 @@ class Rates:
         k, n = np.asarray(events, dtype=np.float64), np.asarray(trials, dtype=np.float64)
         if k.shape != n.shape or k.ndim != 1 or (k < 0).any() or (k > n).any():
             raise DataError(f"Rates need 0 <= events <= trials for each group, but got {k} of {n}.")
-        self.prior = prior
-        self.distribution = stats.beta(prior.events + k, prior.others + n - k)
-        random = np.random.default_rng(seed)
-        self.draws: Array = random.beta(
-            prior.events + k, prior.others + n - k, size=(DRAWS, len(k))
-        )
+        self.prior, self.seed = prior, seed
+        self.a, self.b = prior.events + k, prior.others + n - k
+
+    def draws_of(self, i: int) -> Array:
+        """Draws of one group's rate, shape (DRAWS,), the same whatever other groups there are."""
+        random = np.random.default_rng([self.seed, i])
+        return random.beta(self.a[i], self.b[i], size=DRAWS)
+
+    @cached_property
+    def draws(self) -> Array:
+        """Draws of all groups' rates, shape (DRAWS, groups): for many groups use `draws_of`."""
+        return np.stack([self.draws_of(i) for i in range(len(self.a))], axis=1)
 
     def estimate(self, label: str, i: int, *, level: float = LEVEL) -> Estimate:
-        """The rate of one group: exact mean and exact central interval."""
-        tails = (1 - level) / 2
-        mean, low, high = (
-            np.atleast_1d(x)[i]
-            for x in (
-                self.distribution.mean(),
-                self.distribution.ppf(tails),
-                self.distribution.ppf(1 - tails),
-            )
-        )
+        """The rate of group i: exact mean and exact central interval."""
+        tails = np.array([(1 - level) / 2, (1 + level) / 2])
+        low, high = special.betaincinv(self.a[i], self.b[i], tails)
+        mean = self.a[i] / (self.a[i] + self.b[i])
         return Estimate(label, float(mean), float(low), float(high), "share", level)
+
+    def difference(self, label: str, i: int, j: int, *, level: float = LEVEL) -> Estimate:
+        r"""Rate of group i minus rate of group j, exactly.
+
+        .. math:: P(\theta_i - \theta_j \le t) = \int F_i(t + y)\, f_j(y)\, dy
+        """
+
+        def below(t: float) -> float:
+            return self._mean_below(i, j, lambda y: t + y)
+
+        low, high = (optimize.brentq(_above(below, p), -1, 1) for p in _tails(level))
+        mean = self.a / (self.a + self.b)
+        value = float(mean[i] - mean[j])
+        return Estimate(label, value, low, high, "difference", level, 1 - below(0.0))
+
+    def ratio(self, label: str, i: int, j: int, *, level: float = LEVEL) -> Estimate:
+        r"""Rate of group i over rate of group j, exactly; its value is the median.
+
+        .. math:: P(\theta_i / \theta_j \le r) = \int F_i(r y)\, f_j(y)\, dy
+        """
+
+        def below(log_r: float) -> float:
+            return self._mean_below(i, j, lambda y: np.exp(log_r) * y)
+
+        low, value, high = (
+            float(np.exp(optimize.brentq(_above(below, p), *_LOG_RATIOS)))
+            for p in (_tails(level)[0], 0.5, _tails(level)[1])
+        )
+        return Estimate(label, value, low, high, "ratio", level, 1 - below(0.0))
+
+    def _mean_below(self, i: int, j: int, bound: Callable[[Array], Array]) -> float:
+        """P(rate i <= bound(rate j)), by as many equally likely values of rate j."""
+        y = special.betaincinv(self.a[j], self.b[j], (np.arange(_POINTS) + 0.5) / _POINTS)
+        return float(special.betainc(self.a[i], self.b[i], bound(y).clip(0, 1)).mean())
+
+
+def _tails(level: float) -> tuple[float, float]:
+    return (1 - level) / 2, (1 + level) / 2
+
+
+def _above(below: Callable[[float], float], p: float) -> Callable[[float], float]:
+    return lambda t: below(t) - p
 
 
 def shares(counts: ArrayLike, prior: float = 1.0, seed: int = 0) -> Array:
