@@ -76,9 +76,8 @@ class VAE(GenerativeModel):
     def model(self, x: Tensor | None = None, *, size: int | None = None) -> Tensor:
         """z ~ N(0, I), x ~ p(x given z), for each datum of `x` or for `size` new ones."""
         count = _count(x, size)
-        device = next(self.parameters()).device
         with pyro.plate("data", count):
-            loc = torch.zeros(count, self.latent_size, device=device)
+            loc = next(self.parameters()).new_zeros(count, self.latent_size)
             z = pyro.sample("z", dist.Normal(loc, 1.0).to_event(1))
             return pyro.sample("x", self.decode(z), obs=x)
 

@@ -243,3 +243,10 @@ def test_what_cannot_be_built_is_refused_in_a_sentence() -> None:
         VAE((4,)).log_prob(torch.zeros(3, 4), 0)
     with pytest.raises(ModelError, match="guide needs data"):
         VAE((4,)).guide(size=3)
+
+
+def test_a_vae_in_double_precision_samples_and_scores_in_it() -> None:
+    # Seen failing with a prior of the default type.
+    vae = VAE((5,), 2, "normal", hidden=(4,)).double()
+    x = vae.sample(3)
+    assert x.dtype == vae.log_prob(x).dtype == torch.float64
