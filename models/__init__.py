@@ -4,6 +4,8 @@ if not __name__.startswith("plausible."):
     raise ImportError("Import this package as plausible.models, not as models.")
 
 from plausible.models.base import GenerativeModel
+from plausible.models.classifier import Classifier
+from plausible.models.conditional import ConditionalModel
 from plausible.models.errors import (
     CheckpointError,
     DataError,
@@ -12,6 +14,7 @@ from plausible.models.errors import (
     TrainingError,
     UnknownName,
 )
+from plausible.models.generator import ConditionalGenerator, GeneratorNetwork
 from plausible.models.likelihoods import (
     Bernoulli,
     BinaryCrossEntropy,
@@ -23,6 +26,8 @@ from plausible.models.likelihoods import (
     Normal,
     likelihood,
 )
+from plausible.models.mdn import MixtureDensityNetwork
+from plausible.models.mixtures import MixtureOfNormals, NormalMixture
 from plausible.models.objectives import (
     ELBO,
     Annealing,
@@ -40,6 +45,7 @@ from plausible.models.optimizers import (
     Optimizer,
     Schedule,
 )
+from plausible.models.regressor import Regressor
 from plausible.models.renyi import ImportanceWeighted, Renyi
 from plausible.models.vae import VAE
 
@@ -54,23 +60,31 @@ __all__ = [
     "BinaryCrossEntropy",
     "Categorical",
     "CheckpointError",
+    "Classifier",
     "ClippedAdam",
+    "ConditionalGenerator",
+    "ConditionalModel",
     "ContinuousBernoulli",
     "CosineDecay",
     "DataError",
     "DiagonalNormal",
     "ExponentialDecay",
     "GenerativeModel",
+    "GeneratorNetwork",
     "ImportanceWeighted",
     "Laplace",
     "Likelihood",
     "MaximumLikelihood",
+    "MixtureDensityNetwork",
+    "MixtureOfNormals",
     "ModelError",
     "Normal",
+    "NormalMixture",
     "Objective",
     "Optimizer",
     "PlausibleError",
     "Player",
+    "Regressor",
     "Renyi",
     "Schedule",
     "TrainingError",

@@ -25,6 +25,7 @@ class Likelihood(nn.Module):
         is_density: whether exp(log_prob) sums or integrates to one. Only such numbers may be
             compared, and only between likelihoods on the same support.
         outputs: how many network outputs one value needs.
+        real: whether any finite number can be scored, so that data may be shifted and scaled.
         accepts: the support in words, for messages.
         advice: what to do with values outside it.
     """
@@ -32,6 +33,7 @@ class Likelihood(nn.Module):
     registry: ClassVar[dict[str, type["Likelihood"]]] = {}
     name: ClassVar[str]
     is_density: ClassVar[bool] = True
+    real: ClassVar[bool] = False
     outputs: int = 1
     accepts: str = "finite numbers"
     advice: str = "Remove or replace them."
@@ -49,6 +51,16 @@ class Likelihood(nn.Module):
 
         Returns:
             A distribution of batch shape (*batch, *event).
+        """
+        raise NotImplementedError
+
+    def moved(
+        self, distribution: TorchDistribution, loc: Tensor, scale: Tensor
+    ) -> TorchDistribution:
+        """The distribution of data that are loc + scale · x, where x has this distribution.
+
+        Scales that are numbers in the data's unit, fixed or learned, stay as they are. Only
+        likelihoods that are `real` have it.
         """
         raise NotImplementedError
 

@@ -33,6 +33,9 @@ _ACTIVATIONS = ("exp", "softplus")
 class _LocScale(Likelihood):
     """One output per value, the location; the scale is fixed or one learned number."""
 
+    real = True
+    kind: type[dist.Normal] | type[dist.Laplace]
+
     def __init__(self, scale: float | str = 1.0, min_scale: float = 1e-3) -> None:
         super().__init__()
         self.scale = scale if scale == "learned" else _positive(scale)
@@ -45,6 +48,15 @@ class _LocScale(Likelihood):
         if isinstance(self.scale, str):
             return positive_scale(self.raw_scale, "exp", self.min_scale).to(like)
         return like.new_full((), self.scale)
+
+    def distribution(self, outputs: Tensor) -> TorchDistribution:
+        return self.kind(outputs.squeeze(-1), self.current_scale(outputs))
+
+    def moved(
+        self, distribution: TorchDistribution, loc: Tensor, scale: Tensor
+    ) -> TorchDistribution:
+        one: Any = getattr(distribution, "base_dist", distribution)
+        return self.kind(one.loc * scale + loc, one.scale).to_event(len(distribution.event_shape))
 
 
 class Normal(_LocScale):
@@ -61,9 +73,7 @@ class Normal(_LocScale):
     """
 
     name = "normal"
-
-    def distribution(self, outputs: Tensor) -> TorchDistribution:
-        return dist.Normal(outputs.squeeze(-1), self.current_scale(outputs))
+    kind = dist.Normal
 
 
 class Laplace(_LocScale):
@@ -80,9 +90,7 @@ class Laplace(_LocScale):
     """
 
     name = "laplace"
-
-    def distribution(self, outputs: Tensor) -> TorchDistribution:
-        return dist.Laplace(outputs.squeeze(-1), self.current_scale(outputs))
+    kind = dist.Laplace
 
 
 class DiagonalNormal(Likelihood):
@@ -104,6 +112,7 @@ class DiagonalNormal(Likelihood):
     """
 
     name = "diagonal-normal"
+    real = True
     outputs = 2
 
     def __init__(self, activation: str = "exp", min_scale: float = 1e-3) -> None:
@@ -116,6 +125,13 @@ class DiagonalNormal(Likelihood):
     def distribution(self, outputs: Tensor) -> TorchDistribution:
         loc, raw = outputs.unbind(-1)
         return dist.Normal(loc, positive_scale(raw, self.activation, self.min_scale))
+
+    def moved(
+        self, distribution: TorchDistribution, loc: Tensor, scale: Tensor
+    ) -> TorchDistribution:
+        one: Any = getattr(distribution, "base_dist", distribution)
+        events = len(distribution.event_shape)
+        return dist.Normal(one.loc * scale + loc, one.scale * scale).to_event(events)
 
 
 class Bernoulli(Likelihood):

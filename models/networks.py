@@ -61,14 +61,14 @@ class MLP(nn.Module):
         widths = [math.prod(self.in_shape), *self.hidden]
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(widths):
-            layers += [_started(nn.Linear(inputs, outputs), inputs, _GAINS[activation])]
+            layers += [started(nn.Linear(inputs, outputs), inputs, _GAINS[activation])]
             layers += [_ACTIVATIONS[activation]()]
-        layers += [_started(nn.Linear(widths[-1], math.prod(self.out_shape)), widths[-1], 1.0)]
+        layers += [started(nn.Linear(widths[-1], math.prod(self.out_shape)), widths[-1], 1.0)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
         """From shape (*batch, *in_shape) to (*batch, *out_shape)."""
-        batch = _batch_shape(self, x, self.in_shape)
+        batch = batch_shape(self, x, self.in_shape)
         flat = x.reshape((*batch, math.prod(self.in_shape)))
         return self.layers(flat).reshape((*batch, *self.out_shape))
 
@@ -99,17 +99,17 @@ class ConvolutionalEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.x_shape = tuple(x_shape)
-        shapes = _pyramid(self.x_shape, channels)
+        shapes = pyramid(self.x_shape, channels)
         layers: list[nn.Module] = []
         for (before, *_), (after, *_) in pairwise(shapes):
             convolution = nn.Conv2d(before, after, _KERNEL, _STRIDE, _PADDING)
-            layers += [_started(convolution, before * _KERNEL**2, _GAINS["relu"]), nn.ReLU()]
+            layers += [started(convolution, before * _KERNEL**2, _GAINS["relu"]), nn.ReLU()]
         self.convolutions = nn.Sequential(*layers)
         self.head = MLP(shapes[-1], out_shape, hidden=(width,))
 
     def forward(self, x: Tensor) -> Tensor:
         """From shape (*batch, *x_shape) to (*batch, *out_shape)."""
-        batch = _batch_shape(self, x, self.x_shape)
+        batch = batch_shape(self, x, self.x_shape)
         features = self.head(self.convolutions(x.reshape((math.prod(batch), *self.x_shape))))
         return features.reshape((*batch, *self.head.out_shape))
 
@@ -141,7 +141,7 @@ class ConvolutionalDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.x_shape = tuple(x_shape)
-        shapes = _pyramid(self.x_shape, channels)[::-1]
+        shapes = pyramid(self.x_shape, channels)[::-1]
         self.head = MLP(in_shape, shapes[0], hidden=(width,))
         layers: list[nn.Module] = []
         for (before, *small), (after, *large) in pairwise(shapes):
@@ -150,7 +150,7 @@ class ConvolutionalDecoder(nn.Module):
             gain = 1.0 if len(layers) == 2 * (len(shapes) - 2) else _GAINS["relu"]
             # only every second row and column of the kernel meets a given pixel
             inputs = before * (_KERNEL // _STRIDE) ** 2
-            layers += [nn.ReLU(), _started(convolution, inputs, gain)]
+            layers += [nn.ReLU(), started(convolution, inputs, gain)]
         self.convolutions = nn.Sequential(*layers)
 
     def forward(self, z: Tensor) -> Tensor:
@@ -161,7 +161,7 @@ class ConvolutionalDecoder(nn.Module):
         return image.reshape((*batch, *self.x_shape))
 
 
-def _started(
+def started(
     layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d, inputs: int, gain: float
 ) -> nn.Module:
     """The layer with its initial weights; `inputs` is how many numbers each output sums."""
@@ -171,7 +171,7 @@ def _started(
     return layer
 
 
-def _batch_shape(network: nn.Module, x: Tensor, shape: tuple[int, ...]) -> tuple[int, ...]:
+def batch_shape(network: nn.Module, x: Tensor, shape: tuple[int, ...]) -> tuple[int, ...]:
     leading = x.dim() - len(shape)
     if leading < 0 or tuple(x.shape[leading:]) != shape:
         raise ModelError(
@@ -181,7 +181,7 @@ def _batch_shape(network: nn.Module, x: Tensor, shape: tuple[int, ...]) -> tuple
     return tuple(x.shape[:leading])
 
 
-def _pyramid(x_shape: tuple[int, ...], channels: int) -> list[tuple[int, int, int]]:
+def pyramid(x_shape: tuple[int, ...], channels: int) -> list[tuple[int, int, int]]:
     """(channels, height, width) of the image and of what follows each convolution."""
     if len(x_shape) != 3 or x_shape[0] < 1:
         raise ModelError(
