@@ -55,7 +55,8 @@ def _command(name: str, recipe: Callable[..., Outcome]) -> Callable[..., int]:
         bound.apply_defaults()
         writable_folder(bound.arguments["out"])
         outcome = recipe(**arguments)
-        if outcome.fit.interrupted:
+        if outcome.interrupted:
+            assert outcome.fit is not None
             saved = outcome.fit.checkpoint
             resumable = saved and "resume" in bound.arguments
             hint = (

@@ -239,7 +239,9 @@ class ConditionalGenerator(_Generator):
         """
         if draws < 1:
             raise ModelError(f"sample needs a positive number of draws, but got {draws}.")
-        return torch.stack([self.model(condition) for _ in range(draws)])
+        self._check_shape("conditions", condition, self.condition_shape)
+        repeated = condition.expand((draws, *condition.shape)).flatten(0, 1)
+        return self.model(repeated).unflatten(0, (draws, len(condition)))
 
     def decode(self, z: Tensor, condition: Tensor) -> TorchDistribution:
         """p(x given z and c): latents (..., latent_size), conditions (..., *condition_shape).

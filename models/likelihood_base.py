@@ -59,8 +59,8 @@ class Likelihood(nn.Module):
     ) -> TorchDistribution:
         """The distribution of data that are loc + scale · x, where x has this distribution.
 
-        Scales that are numbers in the data's unit, fixed or learned, stay as they are. Only
-        likelihoods that are `real` have it.
+        A scale that was given as a number stays as it is, in the data's unit. Only likelihoods
+        that are `real` have it.
         """
         raise NotImplementedError
 

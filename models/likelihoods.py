@@ -56,7 +56,9 @@ class _LocScale(Likelihood):
         self, distribution: TorchDistribution, loc: Tensor, scale: Tensor
     ) -> TorchDistribution:
         one: Any = getattr(distribution, "base_dist", distribution)
-        return self.kind(one.loc * scale + loc, one.scale).to_event(len(distribution.event_shape))
+        learned = isinstance(self.scale, str)
+        width = one.scale * scale if learned else one.scale
+        return self.kind(one.loc * scale + loc, width).to_event(len(distribution.event_shape))
 
 
 class Normal(_LocScale):

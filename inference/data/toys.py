@@ -19,6 +19,7 @@ __all__ = [
     "NoisyInverse",
     "clusters",
     "clusters_density",
+    "problem",
     "ring",
     "ring_density",
 ]

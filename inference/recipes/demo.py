@@ -26,7 +26,7 @@ def demo(out: Path, seed: int = 0) -> Path | None:
         "The data are handwritten digits; the models never saw a label.",
     )
     digits = vae(activation="tanh", out=out / "vae", seed=seed)
-    if digits.fit.interrupted:
+    if digits.interrupted:
         return None
     page.section(
         "A variational autoencoder with two latent dimensions",
@@ -36,7 +36,7 @@ def demo(out: Path, seed: int = 0) -> Path | None:
     )
     digits.add_to(page)
     three = vae_forces(out=out / "vae-forces", epochs=15, seed=seed)
-    if three.fit.interrupted:
+    if three.interrupted:
         return None
     page.section(
         "Three forces on the latent space",
@@ -46,7 +46,7 @@ def demo(out: Path, seed: int = 0) -> Path | None:
     )
     three.add_to(page)
     linear = linear_vae(out=out / "linear-vae", seed=seed)
-    if linear.fit.interrupted:
+    if linear.interrupted:
         return None
     page.section(
         "The bound, the gap and the evidence",
