@@ -1,5 +1,6 @@
 """Numbers with their uncertainty, and how a sentence says them."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,9 +14,9 @@ __all__ = ["DRAWS", "LEVEL", "Estimate", "estimate"]
 LEVEL = 0.95
 DRAWS = 40_000
 
-Unit = Literal["share", "difference", "ratio", "count", "nats"]
+Unit = Literal["share", "difference", "ratio", "correlation", "count", "nats"]
 # The value that means "no effect" of each unit that has one.
-_NULL = {"difference": 0.0, "ratio": 1.0}
+_NULL = {"difference": 0.0, "ratio": 1.0, "correlation": 0.0}
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,10 @@ class Estimate:
         value: posterior mean; the median for a ratio, whose mean is drawn up by its long tail.
         low: lower end of the interval.
         high: upper end.
-        unit: "share" from 0 to 1, "difference" of shares, "ratio", "count" or "nats".
+        unit: "share" from 0 to 1, "difference" of shares, "ratio", "correlation", "count", "nats".
         level: probability of the interval.
-        above: probability that the number is above no effect (0 for a difference, 1 for a ratio);
-            None for other units.
+        above: probability that the number is above no effect (0 for a difference or a correlation,
+            1 for a ratio); None for other units.
     """
 
     label: str
@@ -51,16 +52,17 @@ class Estimate:
 
     def __str__(self) -> str:
         """The number and its interval as a sentence says them, such as "12.1 % (11.0-13.2 %)"."""
-        if self.unit == "share":
-            low, value, high = (f"{100 * x:.1f}" for x in (self.low, self.value, self.high))
-            return f"{value} % ({low}–{high} %)"
-        if self.unit == "difference":
-            low, value, high = (_signed(100 * x) for x in (self.low, self.value, self.high))
-            return f"{value} points ({low} to {high})"
-        if self.unit == "ratio":
-            low, value, high = (_digits(x) for x in (self.low, self.value, self.high))
-            return f"{value} × ({low}–{high})"
+        if self.unit in ("share", "difference", "correlation"):
+            factor = 1.0 if self.unit == "correlation" else 100.0
+            numbers = [factor * x for x in (self.low, self.value, self.high)]
+            least = 2 if self.unit == "correlation" else 1
+            low, value, high = _apart(numbers, least, signed=self.unit != "share")
+            if self.unit == "share":
+                return f"{value} % ({low}–{high} %)"
+            return f"{value}{' points' if self.unit == 'difference' else ''} ({low} to {high})"
         low, value, high = (_digits(x) for x in (self.low, self.value, self.high))
+        if self.unit == "ratio":
+            return f"{value} × ({low}–{high})"
         return f"{value} ({low}–{high})" + (" nats" if self.unit == "nats" else "")
 
     def row(self) -> dict[str, Any]:
@@ -98,8 +100,14 @@ def estimate(
     return Estimate(label, float(value), float(low), float(high), unit, level, above)
 
 
-def _signed(x: float) -> str:
-    return f"{x:+.1f}".replace("-", "−")
+def _apart(numbers: list[float], least: int, signed: bool) -> list[str]:
+    """Numbers with as many decimals that the ends of an interval can be told apart, at most 4."""
+    low, _, high = numbers
+    width = high - low
+    needed = 1 - math.floor(round(math.log10(width), 6)) if width > 0 else least
+    decimals = min(max(least, needed), 4)
+    form = f"{{:{'+' if signed else ''}.{decimals}f}}"
+    return [form.format(x).replace("-", "−") for x in numbers]
 
 
 def _digits(x: float) -> str:

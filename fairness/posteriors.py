@@ -94,8 +94,10 @@ class Rates:
         .. math:: P(\theta_i - \theta_j \le t) = \int F_i(t + y)\, f_j(y)\, dy
         """
 
+        other = self._points(j)
+
         def below(t: float) -> float:
-            return self._mean_below(i, j, lambda y: t + y)
+            return self._mean_below(i, t + other)
 
         low, high = (optimize.brentq(_above(below, p), -1, 1) for p in _tails(level))
         mean = self.a / (self.a + self.b)
@@ -108,8 +110,10 @@ class Rates:
         .. math:: P(\theta_i / \theta_j \le r) = \int F_i(r y)\, f_j(y)\, dy
         """
 
+        other = self._points(j)
+
         def below(log_r: float) -> float:
-            return self._mean_below(i, j, lambda y: np.exp(log_r) * y)
+            return self._mean_below(i, np.exp(log_r) * other)
 
         low, value, high = (
             float(np.exp(optimize.brentq(_above(below, p), *_LOG_RATIOS)))
@@ -117,10 +121,13 @@ class Rates:
         )
         return Estimate(label, value, low, high, "ratio", level, 1 - below(0.0))
 
-    def _mean_below(self, i: int, j: int, bound: Callable[[Array], Array]) -> float:
-        """P(rate i <= bound(rate j)), by as many equally likely values of rate j."""
-        y = special.betaincinv(self.a[j], self.b[j], (np.arange(_POINTS) + 0.5) / _POINTS)
-        return float(special.betainc(self.a[i], self.b[i], bound(y).clip(0, 1)).mean())
+    def _points(self, i: int) -> Array:
+        """Equally likely values of rate i."""
+        return special.betaincinv(self.a[i], self.b[i], (np.arange(_POINTS) + 0.5) / _POINTS)
+
+    def _mean_below(self, i: int, bounds: Array) -> float:
+        """P(rate i <= bound), averaged over the bounds."""
+        return float(special.betainc(self.a[i], self.b[i], bounds.clip(0, 1)).mean())
 
 
 def _tails(level: float) -> tuple[float, float]:

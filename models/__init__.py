@@ -25,6 +25,7 @@ from plausible.models.likelihoods import (
     Likelihood,
     Normal,
     likelihood,
+    positive_scale,
 )
 from plausible.models.mdn import MixtureDensityNetwork
 from plausible.models.mixtures import MixtureOfNormals, NormalMixture
@@ -90,4 +91,5 @@ __all__ = [
     "TrainingError",
     "UnknownName",
     "likelihood",
+    "positive_scale",
 ]
