@@ -36,7 +36,7 @@ _TRIED = 10  # rounds of each way in the comparison of captured and compiled
 _LOADING, _LOADING_AGAIN, _COMPILING = 4.0, 0.5, 1.0
 # Measured on two cores: compiling takes so long, and so much more for each operation; compiled code
 # saves so much of a step, and so much more for each operation.
-_COMPILE, _COMPILE_EACH, _SAVED, _SAVED_EACH = 6.0, 1 / 80, 0.15, 4e-6
+_COMPILE, _COMPILE_EACH, _SAVED, _SAVED_EACH = 6.0, 1 / 80, 0.4, 4e-6
 _CHECKED_EVERY = 64  # rounds, where callbacks look on
 _TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-4}
 # Rounds a call by the work of a round, and up to which work one thread is faster than several.
