@@ -100,12 +100,13 @@ class Report:
             }
             for i, analysis in enumerate(self.analyses)
         ]
-        return environment.get_template("report.html").render(
+        html = environment.get_template("report.html").render(
             report=self,
             sections=sections,
             counts=[_counted(counts) for counts in self.counts],
             version=version("plausible"),
         )
+        return html.replace(" %", "\u00a0%")  # a number and its sign stay on one line
 
     def to_json(self) -> str:
         """The numbers for machines; a number that is not finite is null."""

@@ -1,0 +1,142 @@
+"""Base rates: how often something is counted in each group, and how the groups compare (G1)."""
+
+import numpy as np
+from scipy import special
+
+from plausible.fairness.analysis import Analysis, Finding
+from plausible.fairness.counts import Counts
+from plausible.fairness.estimates import Estimate
+from plausible.fairness.figures import intervals
+from plausible.fairness.posteriors import PRIORS, Prior, Rates, inference_data
+from plausible.fairness.relative_rates import relative_rates
+from plausible.fairness.rounded import CountedRate, RoundedRate
+from plausible.fairness.wording import (
+    basis,
+    cause,
+    clearest,
+    compared,
+    left_out,
+    needs,
+    reference_of,
+    sensitivity,
+    with_cases,
+)
+
+__all__ = ["CountedRate", "RoundedRate", "base_rates", "relative_rates"]
+
+
+def base_rates(
+    counts: Counts,
+    *,
+    trials: str = "trials",
+    events: str = "events",
+    reference: str | None = None,
+    prior: Prior = PRIORS["uniform"],
+    seed: int = 0,
+) -> Analysis:
+    r"""The rate of every group, and its difference and ratio to a reference group.
+
+    .. math:: \theta_g \mid k_g, n_g \sim \mathrm{Beta}(a + k_g,\; b + n_g - k_g)
+
+    With more than `SHOWN` groups the reference and those that lie highest and lowest are compared.
+
+    Args:
+        counts: with the two measures.
+        trials: the measure that the rate divides by.
+        events: the measure that is divided.
+        reference: the group that others are compared with; the largest by default.
+        prior: of every rate.
+        seed: of the draws.
+
+    Returns:
+        The analysis; its posterior has "rate" by group.
+
+    Raises:
+        UnknownName: for a measure or reference that is not there.
+        DataError: if there are no trials at all, or none of the reference group.
+
+    Source: Gelman et al., Bayesian Data Analysis (2013), section 2.4.
+    """
+    needs(counts, trials, events)
+    k, n = counts[events], counts[trials]
+    known = with_cases(counts, n, counts.called(trials))
+    ref = reference_of(counts, n, reference)
+    rates = Rates(k, n, prior, seed)
+    ends = special.betaincinv(rates.a[known], rates.b[known], np.array([[0.025], [0.975]]))
+    shown = [known[i] for i in clearest(ends[0], ends[1], [known.index(ref)])]
+    names = counts.groups
+    rate = f"rate of {counts.called(events)} among {counts.called(trials)}"
+    each = {i: rates.estimate(f"{rate}, {names[i]}", i) for i in shown}
+    others = [i for i in shown if i != ref]
+    differences = {
+        i: rates.difference(f"{rate}, {names[i]} − {names[ref]}", i, ref) for i in others
+    }
+    ratios = {i: rates.ratio(f"{rate}, {names[i]} / {names[ref]}", i, ref) for i in others}
+    findings = [
+        compared(
+            f"The {rate}", names[i], names[ref], (each[i], each[ref]), differences[i], ratios[i]
+        )
+        for i in sorted(others, key=lambda i: -abs(differences[i].value))
+    ]
+    if not others:
+        findings.append(
+            Finding(
+                f"The {rate} is {each[ref]} for {names[ref]}. There is no other {counts.group} "
+                "with data to compare it with.",
+                estimate=each[ref],
+            )
+        )
+    findings += left_out(counts, n, counts.called(trials), shown)
+    assumptions = basis(counts, prior)
+    if others:
+        first = max(others, key=lambda i: abs(differences[i].value))
+
+        def headline(other: Prior) -> Estimate:
+            return Rates(k, n, other).difference(differences[first].label, first, ref)
+
+        assumptions.append(sensitivity(headline))
+    return Analysis(
+        name="base-rates",
+        title="Base rates",
+        question=(
+            f"How often do {counts.called(trials)} count as {counts.called(events)}, and does "
+            f"that differ by {counts.group}?"
+        ),
+        findings=findings,
+        estimates=[*each.values(), *differences.values(), *ratios.values()],
+        assumptions=assumptions,
+        cannot_show=[
+            cause(counts),
+            f"Whether {counts.called(trials)} are the right thing to divide by. Another benchmark, "
+            "such as residents or people who were observed, can turn the comparison round.",
+        ],
+        sources=[counts.source] if counts.source else [],
+        counts=counts,
+        posterior=inference_data(
+            {"rate": np.stack([rates.draws_of(i) for i in shown], axis=1)},
+            {"rate": ["group"]},
+            {"group": [names[i] for i in shown]},
+        ),
+        draw=lambda: [
+            intervals(
+                "rates",
+                list(each.values()),
+                f"The {rate}, with intervals that hold 95 % of the probability.",
+                [names[i] for i in each],
+            ),
+            *(
+                [
+                    intervals(
+                        "differences",
+                        list(differences.values()),
+                        f"How the {rate} differs from that of {names[ref]}; the line is no "
+                        "difference.",
+                        [names[i] for i in differences],
+                    )
+                ]
+                if differences
+                else []
+            ),
+        ],
+        details={"reference": names[ref], "groups": len(names), "shown": len(shown)},
+    )

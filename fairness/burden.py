@@ -1,0 +1,317 @@
+"""The burden on people who did nothing: searched in vain, per hit and in a lifetime (G15)."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import optimize, special
+
+from plausible.fairness.analysis import Analysis, Finding
+from plausible.fairness.counts import Counts
+from plausible.fairness.estimates import LEVEL, Estimate, estimate
+from plausible.fairness.figures import intervals
+from plausible.fairness.posteriors import PRIORS, Prior, Rates, inference_data
+from plausible.fairness.wording import (
+    basis,
+    cause,
+    clearest,
+    compared,
+    left_out,
+    needs,
+    reference_of,
+    sensitivity,
+    with_cases,
+)
+from plausible.inference.errors import DataError
+from plausible.inference.page import Picture
+
+__all__ = ["burden", "odds_ratio", "per_hit"]
+
+_POINTS = 2000  # of the quadrature over the second group's rate
+_LOG_RATIOS = (-60.0, 60.0)
+
+
+def per_hit(label: str, hit_rate: Rates, i: int, *, level: float = LEVEL) -> Estimate:
+    r"""People searched in vain for each hit, exactly.
+
+    .. math:: (1 - h) / h, \quad h \sim \mathrm{Beta}(a, b), \quad
+              E\,[(1 - h) / h] = b / (a - 1)
+
+    The value is the mean, or the median where there is no finite mean (a at most 1).
+    """
+    a, b = hit_rate.a[i], hit_rate.b[i]
+    high, middle, low = 1 / special.betaincinv(a, b, [(1 - level) / 2, 0.5, (1 + level) / 2]) - 1
+    value = b / (a - 1) if a > 1 else middle
+    return Estimate(label, float(value), float(low), float(high), "count", level)
+
+
+def odds_ratio(label: str, rates: Rates, i: int, j: int, *, level: float = LEVEL) -> Estimate:
+    r"""The odds of group i over the odds of group j, exactly; its value is the median.
+
+    .. math:: P\!\left(\frac{o_i}{o_j} \le r\right) =
+              \int F_i\!\left(\frac{r\, o(y)}{1 + r\, o(y)}\right) f_j(y)\, dy, \quad
+              o(y) = \frac{y}{1 - y}
+    """
+    y = special.betaincinv(rates.a[j], rates.b[j], (np.arange(_POINTS) + 0.5) / _POINTS)
+    log_odds = special.logit(y)
+
+    def below(log_r: float) -> float:
+        x = special.expit(log_r + log_odds)
+        return float(special.betainc(rates.a[i], rates.b[i], x).mean())
+
+    def quantile(p: float) -> float:
+        return float(np.exp(optimize.brentq(lambda t: below(t) - p, *_LOG_RATIOS)))
+
+    low, value, high = (quantile(p) for p in ((1 - level) / 2, 0.5, (1 + level) / 2))
+    return Estimate(label, value, low, high, "ratio", level, 1 - below(0.0))
+
+
+def in_a_lifetime(label: str, rate: Rates, i: int, times: int) -> Estimate:
+    r"""The chance of at least one event in so many trials, exactly.
+
+    .. math:: 1 - (1 - p)^n, \quad E\,[1 - (1 - p)^n] = 1 - \frac{B(a, b + n)}{B(a, b)}
+    """
+    a, b = rate.a[i], rate.b[i]
+    p = special.betaincinv(a, b, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = -np.expm1(times * np.log1p(-p))
+    value = -np.expm1(special.betaln(a, b + times) - special.betaln(a, b))
+    return Estimate(label, float(value), float(low), float(high))
+
+
+def burden(
+    counts: Counts,
+    *,
+    times: int = 50,
+    period: str | None = None,
+    reference: str | None = None,
+    prior: Prior = PRIORS["uniform"],
+    seed: int = 0,
+) -> Analysis:
+    """What a practice costs people who did nothing, by group, and how unequal that is.
+
+    With trials and events: the chance of at least one event in so many trials. With events and
+    hits: people searched in vain for each hit. With all three: people searched in vain among all.
+
+    Args:
+        counts: with at least two neighbours of trials (stops, or people), events (searches) and
+            hits.
+        times: trials in a lifetime.
+        period: what one of them is called, such as "years"; the name of the trials by default.
+        reference: the group that others are compared with; the one with most cases by default.
+        prior: of every rate.
+        seed: of the draws.
+
+    Returns:
+        The analysis; its posterior has "in_vain", the share of events without a hit, or "event"
+        where there are no hits, by group.
+
+    Raises:
+        UnknownName: for a reference or measure that is not there.
+        DataError: if there is nothing to divide by, or `times` is not positive.
+    """
+    if times < 1:
+        raise DataError(f"A lifetime has one or more {period or 'trials'}, not {times}.")
+    needs(counts, "events")
+    if "trials" not in counts.measures:
+        needs(counts, "hits")
+    of = "trials" if "trials" in counts.measures else "events"
+    sizes = counts[of]
+    known = with_cases(counts, sizes, counts.called(of))
+    ref = reference_of(counts, sizes, reference)
+    main = _in_vain(counts, prior) if "hits" in counts.measures else _events(counts, prior)
+    ends = special.betaincinv(main.a[known], main.b[known], np.array([[0.025], [0.975]]))
+    shown = [known[i] for i in clearest(ends[0], ends[1], [known.index(ref)])]
+    parts = []
+    if "hits" in counts.measures:
+        parts.append(_each_hit(counts, shown, ref, prior))
+        if of == "trials":
+            parts.append(_among_all(counts, shown, ref, prior))
+    if of == "trials":
+        parts.append(_lifetimes(counts, shown, ref, prior, times, period or counts.called(of)))
+    events = counts.called("events")
+    return Analysis(
+        name="burden",
+        title="The burden on people who did nothing",
+        question=f"How many {events} fall on people for nothing, and is that spread evenly by "
+        f"{counts.group}?",
+        findings=[
+            *(finding for part in parts for finding in part.findings),
+            *left_out(counts, sizes, counts.called(of), shown),
+        ],
+        estimates=[e for part in parts for e in part.estimates],
+        assumptions=[
+            *basis(counts, prior),
+            *(said for part in parts for said in part.assumptions),
+        ],
+        cannot_show=[
+            cause(counts),
+            f"What one of the {events} does to a person. All count the same here, and their "
+            "dignity does not count at all.",
+            "Whether the hits are worth the burden. That is weighed by people, not by numbers; "
+            "and if it is wrong to make someone answer for the acts of others, no hit rate makes "
+            "it right.",
+        ],
+        sources=[counts.source] if counts.source else [],
+        counts=counts,
+        posterior=inference_data(
+            {
+                "in_vain" if "hits" in counts.measures else "event": np.stack(
+                    [main.draws_of(i) for i in shown], axis=1
+                )
+            },
+            {"in_vain" if "hits" in counts.measures else "event": ["group"]},
+            {"group": [counts.groups[i] for i in shown]},
+        ),
+        draw=lambda: [picture for part in parts for picture in part.pictures()],
+        details={"reference": counts.groups[ref], "times": times, "shown": len(shown)},
+    )
+
+
+class _Part(NamedTuple):
+    """What one of the three questions adds to the analysis."""
+
+    findings: list[Finding]
+    estimates: list[Estimate]
+    assumptions: list[str]
+    name: str
+    caption: str
+    drawn: Mapping[str, Estimate]
+
+    def pictures(self) -> list[Picture]:
+        """The number of every group, if there is one."""
+        if not self.drawn:
+            return []
+        return [intervals(self.name, list(self.drawn.values()), self.caption, list(self.drawn))]
+
+
+def _in_vain(counts: Counts, prior: Prior) -> Rates:
+    """Events without a hit among events; the prior is that of hits, turned round."""
+    vain = counts["events"] - counts["hits"]
+    return Rates(vain, counts["events"], Prior(prior.others, prior.events))
+
+
+def _events(counts: Counts, prior: Prior) -> Rates:
+    return Rates(counts["events"], counts["trials"], prior)
+
+
+def _each_hit(counts: Counts, shown: Sequence[int], ref: int, prior: Prior) -> _Part:
+    """Searched in vain for each hit."""
+    names, events, hits = counts.groups, counts.called("events"), counts.called("hits")
+    searched, found = counts["events"], counts["hits"]
+    with_any = [i for i in shown if searched[i]]
+    hit_rate, vain = Rates(found, searched, prior), _in_vain(counts, prior)
+    label = f"{events} in vain for each of the {hits}"
+    each = {i: per_hit(f"{label}, {names[i]}", hit_rate, i) for i in with_any}
+    ratios = {
+        i: odds_ratio(f"{label}, {names[i]} / {names[ref]}", vain, i, ref)
+        for i in with_any
+        if i != ref and ref in each
+    }
+    findings, assumptions = [], []
+    for i in sorted(ratios, key=lambda i: -abs(np.log(ratios[i].value))):
+        one, other, ratio = each[i], each[ref], ratios[i]
+        if ratio.direction == 0:
+            text = (
+                f"For each of the {hits}, {one} {events} are in vain for {names[i]} and {other} "
+                f"for {names[ref]}. The interval of their ratio, {ratio}, covers 1: these data do "
+                "not tell who bears more."
+            )
+        else:
+            side = "More" if ratio.direction > 0 else "Fewer"
+            text = (
+                f"{side} {events} are in vain for {names[i]} than for {names[ref]}: {one} "
+                f"against {other} for each of the {hits}, {ratio}."
+            )
+        findings.append(Finding(text, estimate=ratio))
+    for i in with_any if not ratios else []:
+        text = (
+            f"Of {searched[i]:,} {events} of {names[i]}, {searched[i] - found[i]:,} were in vain: "
+            f"for each of the {hits}, {each[i]}."
+        )
+        findings.append(Finding(text, estimate=each[i]))
+    for i in (i for i in with_any if not found[i]):
+        text = (
+            f"None of the {searched[i]:,} {events} of {names[i]} was among the {hits}. One of "
+            f"them costs at least {each[i].low:.3g} in vain with a probability of 97.5 %."
+        )
+        findings.append(Finding(text, estimate=each[i]))
+    if missing := [names[i] for i in shown if not searched[i]]:
+        text = f"There were no {events} of {', '.join(missing)}, and so none in vain."
+        findings.append(Finding(text))
+    if ratios:
+        i = max(ratios, key=lambda i: abs(np.log(ratios[i].value)))
+        assumptions.append(
+            sensitivity(lambda p: odds_ratio(ratios[i].label, _in_vain(counts, p), i, ref))
+        )
+    elif with_any:
+        assumptions.append(
+            sensitivity(
+                lambda p: per_hit(each[with_any[0]].label, Rates(found, searched, p), with_any[0])
+            )
+        )
+    return _Part(
+        findings,
+        [*each.values(), *ratios.values()],
+        assumptions,
+        "per-hit",
+        f"{label.capitalize()}.",
+        {names[i]: e for i, e in each.items()},
+    )
+
+
+def _among_all(counts: Counts, shown: Sequence[int], ref: int, prior: Prior) -> _Part:
+    """Searched in vain among all trials."""
+    names = counts.groups
+    trials, events = counts.called("trials"), counts.called("events")
+    rates = Rates(counts["events"] - counts["hits"], counts["trials"], prior)
+    label = f"rate of {events} in vain among {trials}"
+    each = {i: rates.estimate(f"{label}, {names[i]}", i) for i in shown}
+    others = [i for i in shown if i != ref]
+    gaps = {i: rates.difference(f"{label}, {names[i]} − {names[ref]}", i, ref) for i in others}
+    ratios = {i: rates.ratio(f"{label}, {names[i]} / {names[ref]}", i, ref) for i in others}
+    findings = [
+        compared(f"The {label}", names[i], names[ref], (each[i], each[ref]), gaps[i], ratios[i])
+        for i in sorted(others, key=lambda i: -abs(gaps[i].value))
+    ]
+    return _Part(
+        findings,
+        [*each.values(), *gaps.values(), *ratios.values()],
+        [],
+        "in-vain",
+        f"{label.capitalize()}.",
+        {names[i]: e for i, e in each.items()},
+    )
+
+
+def _lifetimes(
+    counts: Counts, shown: Sequence[int], ref: int, prior: Prior, times: int, period: str
+) -> _Part:
+    """The chance of at least one event in a lifetime."""
+    names, events = counts.groups, counts.called("events")
+    rates = _events(counts, prior)
+    label = f"at least one of the {events} in {times:,} {period}"
+    each = {i: in_a_lifetime(f"{label}, {names[i]}", rates, i, times) for i in shown}
+    draws = {i: -np.expm1(times * np.log1p(-rates.draws_of(i))) for i in shown}
+    gaps = {
+        i: estimate(f"{label}, {names[i]} − {names[ref]}", draws[i] - draws[ref], "difference")
+        for i in shown
+        if i != ref
+    }
+    what = f"The chance of {label}"
+    findings = [
+        compared(what, names[i], names[ref], (each[i], each[ref]), gaps[i])
+        for i in sorted(gaps, key=lambda i: -abs(gaps[i].value))
+    ] or [Finding(f"{what} is {each[ref]} for {names[ref]}.", estimate=each[ref])]
+    assumption = (
+        f"The chance in {times:,} {period} is 1 − (1 − p)^{times}, as if each of the {period} had "
+        f"the same chance p and did not depend on the others. Where {events} fall on the same "
+        "people again and again, fewer people meet one at all, and they meet more."
+    )
+    return _Part(
+        findings,
+        [*each.values(), *gaps.values()],
+        [assumption],
+        "lifetime",
+        f"The chance of {label}.",
+        {names[i]: e for i, e in each.items()},
+    )
