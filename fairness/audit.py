@@ -117,7 +117,7 @@ class Audit:
 
     def _entries(self) -> tuple[_Entry, ...]:
         kw: dict[str, Any] = {"reference": self.reference, "seed": self.seed}
-        seed = {"seed": self.seed}
+        seed: dict[str, Any] = {"seed": self.seed}
         threshold = self.columns.threshold if self.columns is not None else None
         return (
             _Entry("base rates", lambda c: base_rates(c, **kw), ("trials", "events")),

@@ -78,10 +78,9 @@ class Measurement:
         self._u, self._u_step = _grid(low, high, _USE_POINTS)
         low, high = _range(arrests)
         self._p, self._p_step = _grid(low, high, _ARREST_POINTS)
-        beta = stats.beta(use.events, use.others)
         seen = np.zeros(len(self._u)) if survey is None else _log_likelihood(survey, self._u)
         # Whole densities of u and of ud on their log-odds, up to a constant.
-        self._of_use = beta.pdf(self._u) * self._u * (1 - self._u) * np.exp(seen - seen.max())
+        self._of_use = _density(use, self._u) * self._u * (1 - self._u) * np.exp(seen - seen.max())
         likely = _log_likelihood(arrests, self._p)
         of_arrests = np.exp(likely - likely.max()) * self._p * (1 - self._p)
         d = self._p[None] / self._u[:, None]
@@ -177,7 +176,9 @@ def _log_likelihood(rate: Rate, at: Array) -> Array:
 def _density(prior: Prior | LogUniform, rate: Array) -> Array:
     if isinstance(prior, LogUniform):
         return prior.density(rate)
-    return stats.beta(prior.events, prior.others).pdf(rate)
+    a, b = prior.events, prior.others
+    logarithm = special.xlogy(a - 1, rate) + special.xlog1py(b - 1, -rate) - special.betaln(a, b)
+    return np.asarray(np.exp(logarithm))
 
 
 def _moments(x: Array, weights: Array) -> tuple[float, float]:

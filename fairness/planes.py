@@ -175,7 +175,7 @@ def _drawn(
     left.set_yticks(rows, [plain(name) for name in places])
     left.invert_yaxis()
     left.set_xlim(left=0)
-    left.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    left.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     left.set_xlabel("share of the holes that were counted")
     right.set_xscale("log")
     right.set_xticks(_ticks(survival), minor=False)

@@ -66,7 +66,7 @@ def error_map(panels: Sequence[tuple[str, Tensor, Tensor]]) -> Figure:
     """
     figure = Figure(figsize=(7, 3.4), layout="constrained")
     axes_row = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
-    scale = LogNorm(1e-4, 1e-1)
+    scale = LogNorm(1e-4, 2e-1)
     for axes, (title, targets, distances) in zip(axes_row, panels, strict=True):
         dots = axes.scatter(
             *targets.T.numpy(),
@@ -80,6 +80,6 @@ def error_map(panels: Sequence[tuple[str, Tensor, Tensor]]) -> Figure:
         axes.set_aspect("equal")
         axes.set_xlabel("x of the target, arm's lengths")
     axes_row[0].set_ylabel("y of the target")
-    bar = figure.colorbar(dots, ax=list(axes_row), shrink=0.9)
+    bar = figure.colorbar(dots, ax=list(axes_row), shrink=0.9, extend="min")
     bar.set_label("hand's distance from it", color=SOFT_INK)
     return figure

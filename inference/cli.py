@@ -23,8 +23,16 @@ from plausible.inference.isolation import evaluating
 from plausible.inference.recipes import RECIPES, Outcome
 from plausible.inference.recipes.demo import demo
 from plausible.inference.recipes.vae import described, evaluation_facts, observed
-from plausible.inference.style import save
-from plausible.models import VAE, CheckpointError, ModelError, PlausibleError, UnknownName
+from plausible.inference.style import save, write_whole
+from plausible.models import (
+    VAE,
+    CheckpointError,
+    DataError,
+    GeneratorNetwork,
+    ModelError,
+    PlausibleError,
+    UnknownName,
+)
 
 __all__ = ["main"]
 
@@ -104,7 +112,7 @@ def sample(
     """
     if size < 1:
         raise ModelError(f"--size must be at least 1, but is {size}.")
-    model = _vae(run)
+    model = _decoder(run)
     with evaluating(model, seed):
         z = torch.randn(size, model.latent_size)
         p = model.decode(z)
@@ -139,17 +147,127 @@ def evaluate(run: Path, /, *, particles: int = 1000, seed: int = 0) -> int:
     return 0
 
 
-def _vae(run: Path) -> VAE:
+def _decoder(run: Path) -> VAE | GeneratorNetwork:
     model = load(run)
-    if not isinstance(model, VAE) or len(model.x_shape) != 3:
-        raise CheckpointError(f"{run} holds a {type(model).__name__} that makes no images.")
+    if not isinstance(model, VAE | GeneratorNetwork) or len(model.x_shape) != 3:
+        raise CheckpointError(
+            f"{run} holds a {type(model).__name__} that makes no images from latents. Its figures "
+            "and pictures are on the page of the run; in Python, plausible.inference.load gives "
+            "the model."
+        )
     return model
+
+
+def _vae(run: Path) -> VAE:
+    model = _decoder(run)
+    if not isinstance(model, VAE):
+        raise CheckpointError(
+            f"{run} holds a {type(model).__name__}, which gives held-out data no density. Draw "
+            "from it with plausible sample."
+        )
+    return model
+
+
+def report(
+    source: str | None = None,
+    /,
+    *,
+    list: bool = False,
+    group: str | None = None,
+    trials: str | None = None,
+    events: str | None = None,
+    hits: str | None = None,
+    by: str | None = None,
+    decision: str | None = None,
+    outcome: str | None = None,
+    score: str | None = None,
+    threshold: float | None = None,
+    date: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    reference: str | None = None,
+    out: Path | None = None,
+    json: Path | None = None,
+    markdown: Path | None = None,
+    seed: int = 0,
+) -> int:
+    """Write the report of a case, or of a table of one's own.
+
+    plausible report compas --out compas.html
+
+    plausible report stops.csv --group race --events searched --hits found --by department
+
+    Args:
+        source: a case (see --list), or a CSV file, a Parquet file or a folder of them.
+        list: show all cases.
+        group: column of the groups; several with commas between are crossed.
+        trials: column of counts to divide by; without it a row is one trial.
+        events: column of what is counted: yes or no, or counts.
+        hits: column of how many events found what was looked for.
+        by: column of strata.
+        decision: column of decisions, yes or no.
+        outcome: column of outcomes, yes or no.
+        score: column of scores, instead of decisions.
+        threshold: above it a score is a yes.
+        date: column of days.
+        since: first day that counts, YYYY-MM-DD.
+        until: last day that counts.
+        reference: the group that others are compared with; the largest by default.
+        out: the page; report.html or the case's name by default.
+        json: file for the numbers.
+        markdown: file for the text.
+        seed: seed of all draws.
+    """
+    from plausible.fairness.audit import Audit
+    from plausible.fairness.cases import CASES, case
+    from plausible.fairness.reading import Columns
+
+    if list or source is None:
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        table.add_column("case", style="bold")
+        table.add_column("what it is about")
+        for one in CASES.values():
+            table.add_row(one.name, one.summary)
+        _console.print(table)
+        _console.print("A table of your own: plausible report FILE --group ... --events ...")
+        return 0 if list else 2
+    if source in CASES or not (Path(source).exists() or Path(source).suffix or group):
+        made, name = case(source).report(), source
+    else:
+        if group is None:
+            raise DataError("Which column holds the groups? Name it with --group.")
+        columns = Columns(
+            [part.strip() for part in group.split(",")],
+            trials=trials,
+            events=events,
+            hits=hits,
+            by=by,
+            decision=decision,
+            outcome=outcome,
+            score=score,
+            threshold=threshold,
+            date=date,
+            since=since,
+            until=until,
+        )
+        made = Audit(source, columns, reference=reference, seed=seed).report()
+        name = "report"
+    page = made.write(out or Path(f"{name}.html"))
+    for target, text in ((json, made.to_json), (markdown, made.to_markdown)):
+        if target is not None:
+            write_whole(target, text().encode("utf-8"))
+    for analysis in made.analyses:
+        _console.print(analysis.title, style="bold")
+        for finding in analysis.findings:
+            _console.print(f"  {finding.text}", soft_wrap=True, markup=False, highlight=False)
+    _console.print(f"Report: {page}", soft_wrap=True, markup=False)
+    return 0
 
 
 def _application() -> App:
     app = App(
         name="plausible",
-        help="Deep generative models as Pyro programs: train, sample, evaluate.",
+        help="Deep generative models as Pyro programs: train, sample, evaluate; and reports on profiling.",
         help_epilogue="--debug shows the traceback of an error.",
         version=lambda: f"plausible {version('plausible')}",
     )
@@ -173,6 +291,7 @@ def _application() -> App:
     app.command(train)
     app.command(sample)
     app.command(evaluate)
+    app.command(report)
 
     @app.command(name="demo")
     def demo_command(*, out: Path = Path("demo"), seed: int = 0) -> int:

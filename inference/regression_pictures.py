@@ -185,10 +185,11 @@ def reliability(
         fmt="o",
         color=_BLUE,
         markersize=4,
+        elinewidth=1,
         capsize=2,
     )
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
+    axes.set_xlim(-0.03, 1.03)
+    axes.set_ylim(-0.03, 1.03)
     axes.set_aspect("equal")
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)

@@ -25,8 +25,8 @@ def child_benefits() -> Report:
         ],
         notes=[
             "In the simulation both groups make mistakes equally often. Past investigations "
-            "recorded faults that were none more often in one group; the score is a logistic regression "
-            "trained on those records. All numbers follow from assumptions that anyone can change "
-            "in the code.",
+            "recorded faults that were none more often in one group; the score is a logistic "
+            "regression trained on those records. All numbers follow from assumptions that anyone "
+            "can change in the code.",
         ],
     )

@@ -51,9 +51,9 @@ def compas() -> Report:
         ],
         notes=[
             "The first table is the analysis that ProPublica published, for the two largest "
-            "groups. In it people with a new arrest were kept beyond the end of the two-year window, and "
-            "people without one were not, so that the share with a new arrest is too high. The "
-            "second table keeps both to the same window: predictive values fall, and "
+            "groups. In it people with a new arrest were kept beyond the end of the two-year "
+            "window, and people without one were not, so that the share with a new arrest is too "
+            "high. The second table keeps both to the same window: predictive values fall, and "
             "false-positive rates do not change.",
             "A new arrest is not a new offence. It also depends on who is watched.",
         ],

@@ -79,12 +79,14 @@ def naive_generator(
     facts = {
         "Points": f"{size:,} of {data!r}; {_DRAWS:,} samples of each model",
         **{f"{_title(name)}: sample variance / data variance": r for name, r in ratios.items()},
+        "VAE: the same with its output noise": variance_ratio(drawn, x),
         "Naive loss": f"{above:.4f} nats above {least:.3f}, the least that any network reaches: "
         "that of the data's mean, whatever the latent",
         "VAE: ln p(x), at least": f"{nats(bound)} nats per fresh point, of {nats(exact(fresh))} "
         "by the exact density",
         "VAE: samples where no data is": share_of(outside, _DRAWS),
-        "Training": f"{steps:,} steps, {first.backend.engine} and {second.backend.engine} engine",
+        "Training": f"{steps:,} steps for each; engine of the first: {first.backend.engine}, "
+        f"of the second: {second.backend.engine}",
     }
     pictures = [
         Picture(
@@ -92,9 +94,9 @@ def naive_generator(
             point_panels(
                 {"data": x, "naive": samples["naive"], "VAE": samples["VAE"]},
                 {
-                    "data": f"{size:,} points",
-                    "naive": f"variance ratio {ratios['naive']}",
-                    "VAE": f"variance ratio {ratios['VAE']}",
+                    "data": f"{size:,} points, variance 100 %",
+                    "naive": f"variance {ratios['naive']}",
+                    "VAE": f"variance {ratios['VAE']}",
                 },
             ),
             "The data, what the naive generator makes of 5,000 latents, and what the decoder of a "
@@ -171,7 +173,7 @@ def naive_loss(x: Tensor, samples: Tensor) -> tuple[float, float]:
 
 
 def variance_ratio(samples: Tensor, data: Tensor) -> str:
-    """Total variance of the samples over that of the data, with its standard error.
+    """Total variance of the samples in per cent of the data's, with its standard error.
 
     The total variance is the mean squared distance from the mean; its error follows from the spread
     of those, and that of the ratio from both.
@@ -186,7 +188,7 @@ def variance_ratio(samples: Tensor, data: Tensor) -> str:
         totals.append(float(squares.mean()))
         errors.append(float(squares.std() / squares.mean()) / len(x) ** 0.5)
     ratio = totals[0] / totals[1]
-    return plus_minus(ratio, ratio * math.hypot(*errors))
+    return f"{plus_minus(100 * ratio, 100 * ratio * math.hypot(*errors))} %"
 
 
 def _on_images(

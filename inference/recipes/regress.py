@@ -19,27 +19,33 @@ from plausible.inference.recipes.regress_images import regress_images
 from plausible.inference.regression_pictures import bands
 from plausible.inference.result import Fit
 from plausible.models import (
-    AdamW,
+    Adam,
     CosineDecay,
     DiagonalNormal,
     MaximumLikelihood,
     Normal,
     Regressor,
+    UnknownName,
 )
 
 __all__ = ["LEVELS", "cross_validated", "regress"]
 
 LEVELS = (0.5, 0.8, 0.95)
-_DRAWN, _HELD_OUT = 5000, 100_000
+_DRAWN, _HELD_OUT = 100_000, 100_000
+_SUITED: dict[str, tuple[tuple[int, ...], int]] = {
+    "mcycle": ((16,), 1000),
+    "heteroscedastic": ((32, 32), 2000),
+    "digits": ((512, 512), 1000),
+    "fashion-mnist": ((512, 512), 1000),
+}
 
 
 def regress(
     *,
     data: Literal["mcycle", "heteroscedastic", "digits", "fashion-mnist"] = "mcycle",
-    hidden: tuple[int, ...] = (16,),
-    steps: int = 1000,
-    lr: float = 1e-2,
-    weight_decay: float = 0.1,
+    hidden: tuple[int, ...] | None = None,
+    steps: int | None = None,
+    lr: float = 5e-3,
     folds: int = 10,
     seed: int = 0,
     out: Path = Path("runs/regress"),
@@ -52,22 +58,28 @@ def regress(
 
     Args:
         data: mcycle, heteroscedastic, or images: digits, fashion-mnist.
-        hidden: widths of the hidden layers; those of images are 512 512.
-        steps: optimiser steps of every fit.
-        lr: learning rate of AdamW at first; it falls to zero along a cosine.
-        weight_decay: of AdamW, which keeps the network smooth where data are few.
+        hidden: widths of the hidden layers; what suits the data when not given: 16 on the few
+            readings of mcycle, 32 32 on heteroscedastic, 512 512 on images.
+        steps: optimiser steps of every fit; 1,000 when not given, 2,000 on heteroscedastic.
+        lr: learning rate of Adam at first, 1e-3 at most on images; it falls to zero along a cosine.
         folds: of the cross-validation on mcycle.
         seed: seed of data, folds and weights.
         out: folder for the checkpoint, the pictures and the page.
+
+    Raises:
+        UnknownName: for other data.
     """
+    if data not in _SUITED:
+        raise UnknownName("data set", data, _SUITED)
+    hidden = _SUITED[data][0] if hidden is None else tuple(hidden)
+    steps = _SUITED[data][1] if steps is None else steps
     if data in ("digits", "fashion-mnist"):
-        return regress_images(data=data, steps=steps, lr=lr, seed=seed, out=out)
+        return regress_images(data=data, hidden=hidden, steps=steps, lr=lr, seed=seed, out=out)
     toy = data == "heteroscedastic"
     x, y = HETEROSCEDASTIC.draw(_DRAWN, seed) if toy else mcycle()
     models = {kind: _regressor(kind, hidden, seed) for kind in ("predicted", "fixed")}
-    decay = 0.0 if toy else weight_decay
     run, *_ = runs = [
-        _trained(model, x, y, steps, lr, decay, seed, out if kind == "predicted" else None)
+        _trained(model, x, y, steps, lr, seed, out if kind == "predicted" else None)
         for kind, model in models.items()
     ]
     if any(each.interrupted for each in runs):
@@ -79,14 +91,14 @@ def regress(
         what = f"{_HELD_OUT:,} new pairs"
         facts = _noise_facts(models["predicted"])
     else:
-        scores, covered = cross_validated(x, y, hidden, steps, lr, decay, folds, seed)
+        scores, covered = cross_validated(x, y, hidden, steps, lr, folds, seed)
         what = f"{len(x)} readings, each by a model that has not seen it, {folds} folds"
         facts = {}
-    gain = Bound.of(scores["predicted"] - scores["fixed"])
+    gain = scores["predicted"] - scores["fixed"]
     facts = {
         "Held-out": what,
-        **{f"ln p, {kind} scale": f"{Bound.of(s)} nats" for kind, s in scores.items()},
-        "Gain by the predicted scale": f"{gain} nats per datum",
+        **{f"ln p, {kind} scale": f"{_nats(s)} nats" for kind, s in scores.items()},
+        "Gain by the predicted scale": f"{_nats(gain)} nats per datum",
         **{f"{level:.0%} intervals cover": _share(covered[level]) for level in LEVELS},
         **facts,
         "Training": f"{run.steps:,} steps in {run.seconds:.1f} s, {run.backend.engine} engine",
@@ -112,7 +124,6 @@ def cross_validated(
     hidden: tuple[int, ...],
     steps: int,
     lr: float,
-    weight_decay: float,
     folds: int,
     seed: int,
 ) -> tuple[dict[str, Tensor], dict[float, Tensor]]:
@@ -132,7 +143,7 @@ def cross_validated(
         )
         for kind, score in scores.items():
             model = _regressor(kind, hidden, seed)
-            _trained(model, x[rest], y[rest], steps, lr, weight_decay, seed)
+            _trained(model, x[rest], y[rest], steps, lr, seed)
             score[out] = model.log_prob(x[out], y[out])
             if kind == "predicted":
                 for level in LEVELS:
@@ -152,16 +163,15 @@ def _trained(
     y: Tensor,
     steps: int,
     lr: float,
-    weight_decay: float,
     seed: int,
     out: Path | None = None,
 ) -> Fit:
     return fit(
         model.standardise(x, y),
         (x, y),
-        objective=MaximumLikelihood(AdamW(CosineDecay(lr, steps), weight_decay=weight_decay)),
+        objective=MaximumLikelihood(Adam(CosineDecay(lr, steps))),
         steps=steps,
-        batch_size=None if len(x) <= 1000 else 256,
+        batch_size=None if len(x) <= 1000 else 1000,
         seed=seed,
         out=out,
         device="cpu",
@@ -171,6 +181,11 @@ def _trained(
 def _covered(model: Regressor, x: Tensor, y: Tensor, level: float) -> Tensor:
     low, high = model.interval(x, level)
     return (low <= y) & (y <= high)
+
+
+def _nats(values: Tensor) -> str:
+    bound = Bound.of(values)
+    return f"{bound.mean:.3f} ± {bound.error:.3f}"
 
 
 def _share(covered: Tensor) -> str:

@@ -17,7 +17,9 @@ __all__ = ["halves", "regress_images"]
 _SHOWN = 10
 
 
-def regress_images(*, data: str, steps: int, lr: float, seed: int, out: Path) -> Outcome:
+def regress_images(
+    *, data: str, hidden: tuple[int, ...], steps: int, lr: float, seed: int, out: Path
+) -> Outcome:
     """Predict the lower half of an image from the upper one; see `regress`."""
     images = load(data, seed=seed)
     x, y = halves(images.train)
@@ -26,7 +28,7 @@ def regress_images(*, data: str, steps: int, lr: float, seed: int, out: Path) ->
     shape = tuple(x.shape[1:])
     # a floor of two of 256 greys: pixels that are always black need no smaller scale
     scale = DiagonalNormal(min_scale=2 / 256)
-    model = Regressor(shape, shape, scale, hidden=(512, 512), activation="relu")
+    model = Regressor(shape, shape, scale, hidden=hidden, activation="relu")
     run = fit(
         model,
         (x, y),
