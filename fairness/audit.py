@@ -1,8 +1,10 @@
 """An audit: every analysis that the columns of a table allow, and what the others lack."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import ibis
 
 from plausible.fairness.amplification import amplification
 from plausible.fairness.analysis import Analysis
@@ -10,9 +12,11 @@ from plausible.fairness.base_rates import base_rates
 from plausible.fairness.burden import burden
 from plausible.fairness.calibration import calibration
 from plausible.fairness.counts import CONFUSION, Counts
+from plausible.fairness.intersections import intersections
 from plausible.fairness.pooling import pooled
 from plausible.fairness.prosecutor import prosecutor
-from plausible.fairness.reading import Columns, read_counts
+from plausible.fairness.proxies import proxies
+from plausible.fairness.reading import Columns, open_table, read_counts
 from plausible.fairness.report import Report
 from plausible.fairness.scores import scores
 from plausible.fairness.thresholds import thresholds
@@ -20,13 +24,19 @@ from plausible.inference.errors import DataError, PlausibleError
 
 __all__ = ["Audit"]
 
-_MANY = 7
+_LEVEL = "level of the score"
+_MANY, _POOLED = 7, 300
 _NEED = {
     "trials": "a column of trials",
     "events": "a column of events",
     "hits": "a column of hits",
     **dict.fromkeys(CONFUSION, "a decision (or a score with a threshold) and an outcome"),
 }
+# What no table of decisions holds.
+_BEYOND = (
+    ("sampling bias and detection", "it needs a survey of the conduct itself, in another table."),
+    ("prediction and action", "it needs what every outcome of every action costs."),
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +48,9 @@ class _Entry:
         needs: measures.
         groups: least number of groups.
         most: largest number of groups.
+        strata: least number of strata; at most `_POOLED` of them are analysed.
         score: whether a score has to be given.
+        rows: whether the rows of single cases are needed.
     """
 
     name: str
@@ -46,11 +58,16 @@ class _Entry:
     needs: tuple[str, ...]
     groups: int = 1
     most: int = 10**9
+    strata: int = 0
     score: bool = False
+    rows: bool = False
 
 
 class Audit:
-    """Runs the analyses that counts allow.
+    """Runs the analyses that a table or counts allow.
+
+    Decisions against outcomes are also read as cases (trials), positive decisions (events) and
+    right ones among these (hits), so that their base rates and their burden are analysed too.
 
     Args:
         source: a file, folder, data frame or Ibis table, as `read_counts` takes it; or counts.
@@ -81,6 +98,7 @@ class Audit:
         self.reference, self.seed = reference, seed
         self.skipped: list[tuple[str, str]] = []
         self._source = source
+        self._flags = _flags(self.counts, columns)
 
     def run(self) -> list[Analysis]:
         """The analyses, in the order of a report."""
@@ -90,11 +108,12 @@ class Audit:
             reason = self._lacks(entry)
             if reason is None:
                 try:
-                    made.append(entry.run(self.counts))
+                    made.append(entry.run(self._flags if "events" in entry.needs else self.counts))
                     continue
                 except PlausibleError as error:
                     reason = str(error)
             self.skipped.append((entry.name, reason))
+        self.skipped += _BEYOND
         return made
 
     def report(self, title: str = "", lead: str = "") -> Report:
@@ -104,15 +123,15 @@ class Audit:
             DataError: if the columns allow no analysis.
         """
         analyses = self.run()
-        counts = self.counts
-        whole = counts.called(counts.measures[0])
+        flags = self._flags
+        total = f"{int(flags[flags.measures[0]].sum()):,} {flags.called(flags.measures[0])}"
+        groups = "one group" if len(flags.groups) == 1 else f"{len(flags.groups):,} groups"
         return Report(
-            title or f"{counts.source or 'Counts'} by {counts.group}",
-            lead
-            or f"{int(counts[counts.measures[0]].sum()):,} {whole} of {len(counts.groups):,} "
-            f"groups, by {counts.group}.",
+            title or f"{flags.source or 'Counts'} by {flags.group}",
+            lead or f"{total} in {groups} of {flags.group}.",
             analyses,
             skipped=self.skipped,
+            notes=[] if self.columns is None else [_reading(self.columns)],
         )
 
     def _entries(self) -> tuple[_Entry, ...]:
@@ -126,7 +145,19 @@ class Audit:
                 lambda c: pooled(c.total(), **kw),
                 ("trials", "events"),
                 groups=_MANY,
-                most=300,
+                most=_POOLED,
+            ),
+            _Entry(
+                "partial pooling of strata",
+                lambda c: pooled(c, **kw),
+                ("trials", "events"),
+                strata=_MANY,
+            ),
+            _Entry(
+                "two attributes at once",
+                lambda c: intersections(c, **seed),
+                ("trials", "events"),
+                strata=2,
             ),
             _Entry("prosecutor's fallacy", lambda c: prosecutor(c, **seed), ("trials", "events")),
             _Entry("burden", lambda c: burden(c, **kw), ("trials", "events", "hits")),
@@ -139,16 +170,23 @@ class Audit:
             ),
             _Entry("amplification", lambda c: amplification(c, **seed), CONFUSION, groups=2),
             _Entry("calibration", lambda _: calibration(self._levels(), **kw), (), score=True),
+            _Entry("proxies", lambda _: self._proxies(), (), rows=True),
         )
 
     def _lacks(self, entry: _Entry) -> str | None:
         """Why an analysis cannot be run; None where it can."""
-        there = self.counts.measures
-        missing = dict.fromkeys(_NEED[m] for m in entry.needs if m not in there)
-        if missing:
-            return f"it needs {' and '.join(missing)}."
+        there = {*self.counts.measures, *self._flags.measures}
+        if missing := list(dict.fromkeys(_NEED[m] for m in entry.needs if m not in there)):
+            return f"it needs {', '.join(missing[:-1])}{' and ' * bool(missing[1:])}{missing[-1]}."
         if entry.score and (self.columns is None or self.columns.score is None):
             return "it needs a column of scores, with a threshold and an outcome."
+        if entry.rows and (self.columns is None or self.columns.trials is not None):
+            return "it needs a table in which a row is one case."
+        strata = len(self.counts.strata)
+        if entry.strata and self.counts.by is None:
+            return "it needs a column of strata."
+        if entry.strata and not entry.strata <= strata <= _POOLED:
+            return f"it needs {entry.strata} to {_POOLED} strata; there are {strata:,}."
         groups = len(self.counts.groups)
         if groups < entry.groups:
             return f"it needs {entry.groups} groups or more; there are {groups}."
@@ -158,18 +196,79 @@ class Audit:
 
     def _levels(self) -> Counts:
         """People and outcomes for each level of the score, in tenths of its range."""
-        import ibis
-
-        from plausible.fairness.reading import open_table
-
         assert self.columns is not None and self.columns.score is not None
         table = open_table(self._source)
-        score = table[self.columns.score]
+        score = table[self.columns.score].cast("float64")
+        score = score.isnan().ifelse(None, score)
         ends = table.aggregate(low=score.min(), high=score.max()).execute().iloc[0]
         width = (ends["high"] - ends["low"]) / 10 or 1.0
-        number = ((score - ends["low"]) / width).floor().cast("int64")
-        number = ibis.least(number, 9)
+        number = ibis.least(((score - ends["low"]) / width).floor().cast("int64"), 9)
         middle = ends["low"] + (number + 0.5) * width
-        with_levels = table.mutate(score_level=middle.round(6).cast("string"))
-        columns = Columns(self.columns.group, events=self.columns.outcome, by="score_level")
-        return read_counts(with_levels, columns, said=self.counts.source)
+        leveled = table.mutate(**{_LEVEL: middle.round(6).cast("string")})
+        columns = replace(
+            self.columns,
+            events=self.columns.outcome,
+            by=_LEVEL,
+            outcome=None,
+            decision=None,
+            score=None,
+            threshold=None,
+        )
+        return read_counts(leveled, columns, said=self.counts.source)
+
+    def _proxies(self) -> Analysis:
+        """What the columns that have no part in the counts tell about the group."""
+        columns = self.columns
+        assert columns is not None
+        if len(columns.groups) > 1:
+            raise DataError("it needs one column of the group, not several that are crossed.")
+        taken = {*columns.groups, columns.events, columns.hits, columns.decision, columns.outcome}
+        taken |= {columns.score, columns.date}
+        others = [name for name in open_table(self._source).columns if name not in taken]
+        if not others:
+            raise DataError("it needs further columns, which could tell the group.")
+        return proxies(
+            self._source,
+            columns.groups[0],
+            outcome=columns.outcome,
+            columns=others,
+            sources=[self.counts.source],
+            seed=self.seed,
+        )
+
+
+def _flags(counts: Counts, columns: Columns | None) -> Counts:
+    """Decisions against outcomes as cases, positive decisions and right ones; else the same."""
+    if not set(CONFUSION) <= set(counts.measures):
+        return counts
+    cells = counts.frame
+    frame = cells.drop(columns=list(CONFUSION)).assign(
+        trials=cells[list(CONFUSION)].sum(axis=1),
+        events=cells["false_positive"] + cells["true_positive"],
+        hits=cells["true_positive"],
+    )
+    names = {"trials": "cases", "events": "positive decisions", "hits": "right ones among them"}
+    if columns is not None and columns.outcome is not None:
+        what = columns.decision or f"{columns.score} above {columns.threshold:g}"
+        names = {"trials": "rows", "events": what, "hits": f"{what} and {columns.outcome}"}
+    missing = {name: n for name, n in counts.missing.items() if name not in CONFUSION}
+    return replace(counts, frame=frame, names=names, missing=missing)
+
+
+def _reading(columns: Columns) -> str:
+    """Which column was read as what, in a sentence."""
+    parts = {
+        "the group": " and ".join(columns.groups),
+        "trials": columns.trials,
+        "events": columns.events,
+        "hits": columns.hits,
+        "strata": columns.by,
+        "the decision": columns.decision
+        or (columns.score and f"{columns.score} above {columns.threshold:g}"),
+        "the outcome": columns.outcome,
+        "days": columns.date
+        and f"{columns.date} from {columns.since or 'the first'} to {columns.until or 'the last'}",
+    }
+    read = [f"{part}: {name}" for part, name in parts.items() if name]
+    whole = " Each row is one case." if columns.trials is None else ""
+    return f"What was read from which column. {'; '.join(read)}.{whole}"

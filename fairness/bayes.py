@@ -186,7 +186,7 @@ def profile(
             "normal, and errors of different groups are independent.",
         ],
         cannot_show=[
-            f"What causes a difference between {group}s: conduct, what people tell a survey, or "
+            f"What causes a difference by {group}: conduct, what people tell a survey, or "
             "how it was taken.",
             "Whether a search is justified where a rate is high. That is no question of rates.",
             "Whether survey answers are the right benchmark: people may not tell.",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -66,7 +66,7 @@ class Counts:
             raise DataError("There is nothing to analyse: counts need a group and a measure.")
         if (twice := frame[frame.duplicated(keys)]).size:
             raise DataError(f"The {self.group} {twice.iloc[0]['group']!r} has two rows of counts.")
-        for more, less in pairwise(MEASURES):
+        for more, less in combinations(MEASURES, 2):
             if more in frame and less in frame and (frame[less] > frame[more]).any():
                 row = frame[frame[less] > frame[more]].iloc[0]
                 raise DataError(
@@ -157,7 +157,7 @@ def _whole(values: pd.Series, name: str, groups: pd.Series) -> NDArray[np.int64]
         if wrong.any():
             i = int(wrong.argmax())
             raise DataError(
-                f"{groups.iloc[i]!r} has {what} of {name}: {values.iloc[i]!r}. "
+                f"{groups.iloc[i]!r} has {what} of {name}: {values.iloc[i]}. "
                 "Counts are whole numbers from 0 up."
             )
     return numbers.astype(np.int64)

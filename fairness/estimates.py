@@ -63,7 +63,8 @@ class Estimate:
         low, value, high = (_digits(x) for x in (self.low, self.value, self.high))
         if self.unit == "ratio":
             return f"{value} × ({low}–{high})"
-        return f"{value} ({low}–{high})" + (" nats" if self.unit == "nats" else "")
+        between = " to " if self.low < 0 else "–"
+        return f"{value} ({low}{between}{high})" + (" nats" if self.unit == "nats" else "")
 
     def row(self) -> dict[str, Any]:
         """As a row of a table."""
@@ -93,7 +94,11 @@ def estimate(
     values: NDArray[np.float64] = np.asarray(draws, dtype=np.float64).ravel()
     if not len(values) or np.isnan(values).any():
         raise DataError(f"The draws of {label!r} are empty or not numbers.")
-    low, middle, high = np.quantile(values, [(1 - level) / 2, 0.5, (1 + level) / 2])
+    # Between a number and infinity there is nothing to interpolate.
+    finite = np.isfinite(values).all()
+    method: Literal["linear", "inverted_cdf"] = "linear" if finite else "inverted_cdf"
+    tails = [(1 - level) / 2, 0.5, (1 + level) / 2]
+    low, middle, high = np.quantile(values, tails, method=method)
     value = middle if unit == "ratio" else values.mean()
     null = _NULL.get(unit)
     above = None if null is None else float((values > null).mean())

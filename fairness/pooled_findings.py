@@ -173,13 +173,13 @@ def _in_strata(
     """How many strata lie on which side, with the raw count beside it."""
     one, other = (counts.groups[g] for g in pair)
     if not both:
-        return [Finding(f"No {counts.by} has data on both {one} and {other}.")]
+        return [Finding(f"No stratum ({counts.by}) has data on both {one} and {other}.")]
     raw = pool.events[both][:, pair] / pool.trials[both][:, pair]
     higher = sum(e.direction > 0 for e in gaps)
     lower = sum(e.direction < 0 for e in gaps)
     return [
         Finding(
-            f"Of {len(both):,} {counts.by}s with data on both, {one} lies above {other} in "
+            f"Of {len(both):,} strata ({counts.by}) with data on both, {one} lies above {other} in "
             f"{higher:,} and below in {lower:,}; in {len(both) - higher - lower:,} the data do not "
             f"tell. By raw rates it would be above in {int((raw[:, 0] > raw[:, 1]).sum()):,}.",
             caveat="A raw rate from a few cases is above or below by chance; intervals here hold "
@@ -230,9 +230,7 @@ def _farthest(counts: Counts, pool: Pool, each: Sequence[Estimate]) -> list[Find
         )
     ]
     if empty:
-        said.append(
-            Finding(f"{empty:,} groups have no cases: their estimates are those of the average.")
-        )
+        said.append(Finding(f"Groups without cases, {empty:,} here, are taken for average ones."))
     return said
 
 

@@ -116,12 +116,11 @@ def pooled(
     return Analysis(
         name="pooled",
         title="Many rates at once",
-        question=f"Which of the {len(pool.events):,} {_unit(counts)}s differ in their {rate} by "
-        "more than chance?",
+        question=f"Beyond chance, does the {rate} differ by {_unit(counts)}, and where?",
         findings=answer.findings,
         estimates=answer.estimates,
         assumptions=[
-            f"Before the data are seen, no {_unit(counts)} is known to be higher than another: "
+            "Before the data are seen, none of them is known to lie higher than another: "
             "their rates come from one Beta distribution. Its average and its spread, a share "
             "from 0 to 1 of the largest that there can be, have uniform priors.",
             *answer.assumptions,
@@ -130,8 +129,8 @@ def pooled(
         ],
         cannot_show=[
             cause(counts),
-            f"Anything about a {_unit(counts)} that sets it apart for a known reason: pooling "
-            "draws it to the average all the same.",
+            "What is known about one of them from elsewhere: pooling draws it to the average all "
+            "the same.",
             f"Whether {counts.called(trials)} are the right thing to divide by.",
         ],
         sources=[*([counts.source] if counts.source else []), _SOURCE],

@@ -88,14 +88,14 @@ def proxies(
             "did not see.",
             "The regression is logistic, with a normal prior N(0, 2²) of every weight; numbers are "
             "in standard deviations.",
-            "Intervals cover chance in the withheld half, by Dirichlet posteriors and the Bayesian "
-            "bootstrap, for this regression; another training half gives a slightly different one. "
-            "Rows are independent.",
+            f"How well {group} is told is a figure of this regression: its intervals cover chance "
+            "in the withheld half, by Dirichlet posteriors and the Bayesian bootstrap, not in the "
+            "training half. Rows are independent.",
             *(
                 [
-                    f"A score flags as many rows as have {outcome}. Rates have uniform priors; the "
-                    "rates with and without the group are of the same rows, and their posterior "
-                    "is joint."
+                    f"A score flags as many rows as have {outcome}. Its error rates have uniform "
+                    "priors, and their intervals cover both halves; rates with and without the "
+                    "group are of the same rows and have a joint posterior."
                 ]
                 if score
                 else []

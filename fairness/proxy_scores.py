@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from plausible.fairness.analysis import Finding
 from plausible.fairness.estimates import DRAWS, Estimate, estimate
-from plausible.fairness.logistic import halves, held_out
+from plausible.fairness.logistic import halves, refitted
 
 __all__ = ["Dropped", "dropped"]
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
+_REFITS = 200
 _ERRORS = {
     "false-positive rate": (0, 1, "flagged among those without the outcome"),
     "false-negative rate": (1, 0, "not flagged among those with the outcome"),
@@ -27,19 +28,18 @@ class Dropped:
     Attributes:
         findings: on each error rate.
         estimates: rates with and without, gaps between groups, and how the gaps change.
-        flagged: which withheld rows are flagged, with and without, each of shape (rows,).
     """
 
     findings: Sequence[Finding]
     estimates: Sequence[Estimate]
-    flagged: tuple[Whole, Whole]
 
 
 def dropped(X: Array, g: Whole, outcome: Whole, names: Sequence[str], *, seed: int) -> Dropped:
     """Train a score on the features with the group and without, and compare its errors.
 
     Each score is a logistic regression on half of the rows; of the other half it flags as many as
-    have the outcome.
+    have the outcome. The posterior covers the training half by regressions on Bayesian-bootstrap
+    samples of it, the same samples with and without, and the withheld half by a Dirichlet.
 
     Args:
         X: features without the group, shape (rows, features).
@@ -48,21 +48,21 @@ def dropped(X: Array, g: Whole, outcome: Whole, names: Sequence[str], *, seed: i
         names: of the groups.
         seed: of the split and the draws.
     """
-    wide = np.c_[X, np.eye(len(names))[g]]
     train = halves(2 * g + outcome, seed)
-    scores = [held_out(z, outcome, 2, train)[:, 1] for z in (wide, X)]
+    tables = (np.c_[X, np.eye(len(names))[g]], X)
+    flagged = [
+        _top(refitted(z[train], outcome[train], z[~train], _REFITS, seed=seed), outcome[~train])
+        for z in tables
+    ]
     g, outcome = g[~train], outcome[~train]
-    flagged = [_top(score, int(outcome.sum())) for score in scores]
-    findings, estimates = [], []
+    findings: list[Finding] = []
+    estimates: list[Estimate] = []
     for rate, (among, error, meaning) in _ERRORS.items():
         wrong = [flags == error for flags in flagged]
-        draws = {}
-        for i, name in enumerate(names):
-            rows = (outcome == among) & (g == i)
-            cells = np.bincount(2 * wrong[0][rows] + wrong[1][rows], minlength=4)
-            # 1/2 in each of four cells makes the prior of both rates uniform.
-            shares = np.random.default_rng([seed, among, i]).dirichlet(0.5 + cells, size=DRAWS)
-            draws[name] = (shares[:, 2] + shares[:, 3], shares[:, 1] + shares[:, 3])
+        draws = {
+            name: _rates(*(w[(outcome == among) & (g == i)] for w in wrong), [seed, among, i])
+            for i, name in enumerate(names)
+        }
         for name in names:
             for how, drawn in zip(("with", "without"), draws[name], strict=True):
                 estimates.append(estimate(f"{rate} {how} the group, {name}", drawn))
@@ -77,13 +77,28 @@ def dropped(X: Array, g: Whole, outcome: Whole, names: Sequence[str], *, seed: i
             )
             estimates += [kept, gone, change]
             findings.append(_gap(rate, meaning, name, last, kept, gone, change))
-    return Dropped(findings, estimates, (flagged[0], flagged[1]))
+    return Dropped(findings, estimates)
 
 
-def _top(score: Array, count: int) -> Whole:
-    chosen = np.zeros(len(score), dtype=np.int64)
-    chosen[np.argsort(-score, kind="stable")[:count]] = 1
-    return chosen
+def _top(scores: Array, outcome: Whole) -> Whole:
+    """1 for as many rows with the highest scores as have the outcome, in each column."""
+    flags = np.zeros(scores.shape, dtype=np.int64)
+    order = np.argsort(-scores, axis=0, kind="stable")[: int(outcome.sum())]
+    np.put_along_axis(flags, order, 1, axis=0)
+    return flags
+
+
+def _rates(
+    with_group: NDArray[np.bool_], without: NDArray[np.bool_], seed: Sequence[int]
+) -> tuple[Array, Array]:
+    """Draws of the share of errors with the group and without, from errors (rows, refits)."""
+    kinds = 2 * with_group + without
+    cells = np.stack([(kinds == kind).sum(0) for kind in range(4)], axis=1)
+    # 1/2 in each of four cells makes the prior of both rates uniform.
+    alpha = np.repeat(0.5 + cells, DRAWS // _REFITS, axis=0)
+    gammas = np.random.default_rng(seed).standard_gamma(alpha)
+    shares = gammas / gammas.sum(1, keepdims=True)
+    return shares[:, 2] + shares[:, 3], shares[:, 1] + shares[:, 3]
 
 
 def _gap(

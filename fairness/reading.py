@@ -1,26 +1,27 @@
 """Counts per group from any table: files and databases are read by one query that adds up."""
 
 import datetime
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import ibis
 import pandas as pd
 from ibis import _
-from ibis.common.exceptions import IbisError
 
 from plausible.fairness.counts import CONFUSION, Counts
+from plausible.fairness.tables import called, open_table, readable
 from plausible.inference.errors import DataError, UnknownName
 
 __all__ = ["Columns", "counting_query", "open_table", "read_counts"]
 
-_TRUE = ("true", "t", "yes", "y", "1")
-_FALSE = ("false", "f", "no", "n", "0")
-_MEMORY = "600MB"
+_TRUE = ("true", "t", "yes", "y", "1", "1.0")
+_FALSE = ("false", "f", "no", "n", "0", "0.0")
+_NOTHING = ("", "na", "n/a", "nan", "none", "null", "unknown")
+# Where there is no whole there is no part, as in records that say nothing of a hit unless there
+# was a search.
+_WHOLE = {"events": "trials", "hits": "events"}
+_LARGEST = 2**53
 _NAMES_JOINED = ", "
 
 
@@ -67,15 +68,19 @@ class Columns:
 
     def check(self, names: Sequence[str]) -> None:
         """Raise unless the columns are there and go together."""
+        if not self.groups:
+            raise DataError("Name the column of the group, or several that are crossed.")
         named = [self.trials, self.events, self.hits, self.by, self.decision, self.outcome]
         for name in (*self.groups, *named, self.score, self.date):
             if name is not None and name not in names:
                 raise UnknownName("column", name, names)
         if self.confusion:
-            if (self.decision is None) == (self.score is None):
-                raise DataError("An outcome is set against either a decision or a score: give one.")
             if self.events is not None or self.trials is not None or self.hits is not None:
                 raise DataError("Give either events (and trials, hits) or an outcome, not both.")
+            if (self.decision is None) == (self.score is None):
+                raise DataError("An outcome is set against either a decision or a score: give one.")
+        elif self.decision is not None or self.score is not None:
+            raise DataError("A decision or a score is set against an outcome: name its column.")
         elif self.events is None:
             raise DataError(
                 "Nothing to count: name a column of events, or a decision and an outcome."
@@ -93,56 +98,26 @@ def read_counts(source: Any, columns: Columns, *, said: str = "") -> Counts:
     reported in `Counts.missing` as "rows" and "values".
 
     Args:
-        source: a CSV file, a Parquet file or a folder of them, a data frame, or an Ibis table.
+        source: a CSV file, a Parquet file or a folder of them, a data frame, an Ibis table, or an
+            address such as "duckdb://stops.db?table=stops".
         columns: which columns hold what.
         said: where the data come from, in words; the file's name without it.
 
     Raises:
         UnknownName: for a column that is not there; suggests the nearest.
         DataError: for a table that cannot be read or has no rows, and for values that are no
-            counts: negative, fractional, more events than trials.
+            counts, booleans or dates: negative, fractional, more events than trials, neither yes
+            nor no.
     """
     table = open_table(source)
     query = counting_query(table, columns)
-    with _readable(source):
+    with readable(source):
         frame = query.execute()
-    if not len(frame) or not frame["rows"].sum():
-        raise DataError(f"{_called(source)} has no rows to count.")
-    return _counts(frame, columns, said or _called(source))
-
-
-def open_table(source: Any) -> ibis.Table:
-    """A table of any kind as an Ibis table, whose rows stay where they are.
-
-    Raises:
-        DataError: for a file that is missing, or is not what its ending says.
-    """
-    if isinstance(source, ibis.Table):
-        return source
-    if isinstance(source, pd.DataFrame):
-        return ibis.memtable(source)
-    path = Path(source).expanduser()
-    if not path.exists():
-        raise DataError(f"There is no file {path}.")
-    with _readable(source):
-        connection = ibis.duckdb.connect(threads=os.cpu_count() or 1, memory_limit=_MEMORY)
-        if path.is_dir():
-            if not any(path.rglob("*.parquet")):
-                raise DataError(f"The folder {path} has no Parquet files in it.")
-            return connection.read_parquet(str(path / "**" / "*.parquet"))
-        with path.open("rb") as file:
-            start = file.read(4)
-        parquet = path.suffix.lower() in (".parquet", ".pq")
-        if parquet != (start == b"PAR1"):
-            what = "is no Parquet file, though it" if parquet else "is a Parquet file, though it"
-            raise DataError(f"{path} {what} is called {path.suffix or 'otherwise'}. Rename it.")
-        if parquet:
-            return connection.read_parquet(str(path))
-        if start in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):
-            raise DataError(f"{path} is a spreadsheet or an archive: save it as CSV first.")
-        if not start:
-            raise DataError(f"{path} is empty.")
-        return connection.read_csv(str(path))
+    if not len(frame):
+        since, until = columns.since or "the first day", columns.until or "the last"
+        days = f" from {since} to {until}" if columns.since or columns.until else ""
+        raise DataError(f"{called(source)} has no rows to count{days}.")
+    return _counts(frame, columns, said or called(source))
 
 
 def counting_query(table: ibis.Table, columns: Columns) -> ibis.Table:
@@ -152,51 +127,56 @@ def counting_query(table: ibis.Table, columns: Columns) -> ibis.Table:
         A row for each group (and stratum), with the columns g0, g1, ... and by; "rows"; "unread",
         rows without a value; the measures; and for each measure "<name>_low", its smallest value,
         and "<name>_whole", whether all values are whole; "disorder", rows with more events than
-        trials or more hits than events; "undated", rows whose date cannot be read.
+        trials or more hits than events; "undated", rows whose date cannot be read; and "unclear
+        <column>", for a column that is read as booleans, a value that is neither yes nor no.
     """
     columns.check(table.columns)
     keys = {f"g{i}": table[name].cast("string") for i, name in enumerate(columns.groups)}
     if columns.by is not None:
         keys["by"] = table[columns.by].cast("string")
     values = _values(table, columns)
-    there = ibis.literal(True)
-    for value in values.values():
-        there = there & value.notnull()
-    undated = ibis.literal(False)
+    there = ibis.and_(*(value.notnull() for value in values.values()))
+    undated, kept = ibis.literal(False), ibis.literal(True)
     if columns.date is not None:
-        day = table[columns.date]
-        day = day.try_cast("date") if day.type().is_string() else day.cast("date")
-        undated = table[columns.date].notnull() & day.isnull()
-        kept = ibis.literal(True)
+        written, day = _days(table, columns.date)
+        undated = written.notnull() & day.isnull()
+        there = there & day.notnull()
         if columns.since is not None:
             kept = kept & (day >= _day(columns.since))
         if columns.until is not None:
             kept = kept & (day <= _day(columns.until))
-        values["kept"] = (kept | undated).fill_null(False)
-    prepared = table.select(**keys, **values, there=there, undated=undated)
-    if columns.date is not None:
-        prepared = prepared.filter(_.kept)
-    measures = [name for name in values if name != "kept"]
-    disorder = ibis.literal(False)
-    for more, less in (("trials", "events"), ("events", "hits")):
-        if more in measures and less in measures:
-            disorder = disorder | (prepared[less] > prepared[more])
-    prepared = prepared.mutate(disorder=disorder)
-    totals = {name: prepared[name].sum(where=_.there) for name in measures}
-    lows = {f"{name}_low": prepared[name].min() for name in measures}
+    unclear = {f"unclear {name}": _unclear(table[name]) for name in _booleans(table, columns)}
+    disorder = ibis.or_(
+        *(values[part] > values[whole] for part, whole in _WHOLE.items() if part in values),
+        ibis.literal(False),
+    )
+    prepared = table.select(
+        **keys,
+        **values,
+        **unclear,
+        there=there,
+        undated=undated,
+        disorder=disorder,
+        kept=kept.fill_null(True),
+    )
     wholes = {
-        f"{name}_whole": (prepared[name] == prepared[name].floor()).all(where=_.there)
-        for name in measures
+        f"{name}_whole": _is_whole(prepared[name]).all(where=_.there)
+        for name in values
         if prepared[name].type().is_floating() or prepared[name].type().is_decimal()
     }
-    return prepared.group_by(list(keys)).aggregate(
-        rows=_.count(),
-        unread=(~_.there).sum(),
-        disorder=_.disorder.sum(where=_.there),
-        undated=_.undated.sum(),
-        **totals,
-        **lows,
-        **wholes,
+    return (
+        prepared.filter(_.kept)
+        .group_by(list(keys))
+        .aggregate(
+            rows=_.count(),
+            unread=_.count(where=~_.there),
+            disorder=_.count(where=_.disorder & _.there),
+            undated=_.count(where=_.undated),
+            **{name: _[name].sum(where=_.there) for name in values},
+            **{f"{name}_low": _[name].min() for name in values},
+            **{name: _[name].min() for name in unclear},
+            **wholes,
+        )
     )
 
 
@@ -212,15 +192,29 @@ def _values(table: ibis.Table, columns: Columns) -> dict[str, Any]:
         true = _boolean(table, columns.outcome)
         cells = (~yes & ~true, yes & ~true, ~yes & true, yes & true)
         return {name: cell.cast("int64") for name, cell in zip(CONFUSION, cells, strict=True)}
-    named = {"trials": columns.trials, "events": columns.events, "hits": columns.hits}
-    values = {
-        measure: _number(table, name) if _is_number(table, name) else _flag(table, name)
-        for measure, name in named.items()
-        if name is not None
-    }
-    if "trials" not in values:
-        values = {"trials": ibis.literal(1).cast("int64"), **values}
+    values = {} if columns.trials is not None else {"trials": ibis.literal(1).cast("int64")}
+    for measure, name in _named(columns).items():
+        value = _number(table, name) if _is_number(table, name) else _flag(table, name)
+        if measure in _WHOLE:
+            none = value.isnull() & (values[_WHOLE[measure]] == 0)
+            value = none.ifelse(0, value)
+        values[measure] = value
     return values
+
+
+def _named(columns: Columns) -> dict[str, str]:
+    """The columns of trials, events and hits that there are."""
+    named = {"trials": columns.trials, "events": columns.events, "hits": columns.hits}
+    return {measure: name for measure, name in named.items() if name is not None}
+
+
+def _booleans(table: ibis.Table, columns: Columns) -> list[str]:
+    """The columns that are read as booleans but have another type."""
+    if columns.confusion:
+        names = [name for name in (columns.decision, columns.outcome) if name is not None]
+    else:
+        names = [name for name in _named(columns).values() if not _is_number(table, name)]
+    return [name for name in names if not table[name].type().is_boolean()]
 
 
 def _is_number(table: ibis.Table, name: str) -> bool:
@@ -230,7 +224,12 @@ def _is_number(table: ibis.Table, name: str) -> bool:
 def _number(table: ibis.Table, name: str) -> Any:
     if not _is_number(table, name):
         raise DataError(f"Column {name!r} holds {table[name].type()}, but a number is needed.")
-    return table[name]
+    column = table[name]
+    return column.isnan().ifelse(None, column) if column.type().is_floating() else column
+
+
+def _is_whole(column: Any) -> Any:
+    return ibis.cases((column.abs() <= _LARGEST, column == column.floor()), else_=False)
 
 
 def _flag(table: ibis.Table, name: str) -> Any:
@@ -238,7 +237,7 @@ def _flag(table: ibis.Table, name: str) -> Any:
 
 
 def _boolean(table: ibis.Table, name: str) -> Any:
-    """A column as a boolean; words and numbers that are neither yes nor no become missing."""
+    """A column as a boolean, missing where it is neither yes nor no."""
     column = table[name]
     if column.type().is_boolean():
         return column
@@ -248,6 +247,24 @@ def _boolean(table: ibis.Table, name: str) -> Any:
         raise DataError(f"Column {name!r} holds {column.type()}, but yes or no is needed.")
     word = column.strip().lower()
     return ibis.cases((word.isin(_TRUE), True), (word.isin(_FALSE), False), else_=None)
+
+
+def _unclear(column: Any) -> Any:
+    """The values of a column that are neither yes, nor no, nor a word for missing, as text."""
+    text = column.cast("string")
+    clear = text.strip().lower().isin((*_TRUE, *_FALSE, *_NOTHING))
+    return clear.ifelse(ibis.null("string"), text)
+
+
+def _days(table: ibis.Table, name: str) -> tuple[Any, Any]:
+    """What is written in a column of dates, and the days that it can be read as."""
+    column = table[name]
+    if column.type().is_string():
+        written = column.strip().nullif("")
+        return written, written.try_cast("date")
+    if not (column.type().is_date() or column.type().is_timestamp()):
+        raise DataError(f"Column {name!r} holds {column.type()}, but days are needed.")
+    return column, column.cast("date")
 
 
 def _day(text: str) -> datetime.date:
@@ -268,18 +285,19 @@ def _counts(frame: pd.DataFrame, columns: Columns, source: str) -> Counts:
         keys.append("by")
     measures = [name for name in (*CONFUSION, "trials", "events", "hits") if name in frame]
     _check_values(frame, columns, keys, measures)
+    frame[measures] = frame[measures].fillna(0)
     empty = frame[keys].isna().any(axis=1) | (frame[keys] == "").any(axis=1)
     missing: Mapping[str, int] = {
         "rows": int(frame.loc[empty, "rows"].sum()),
         "values": int(frame.loc[~empty, "unread"].sum()),
-        **{name: int(frame.loc[empty, name].fillna(0).sum()) for name in measures},
+        **{name: int(frame.loc[empty, name].sum()) for name in measures},
     }
-    kept = frame[~empty].fillna(dict.fromkeys(measures, 0))
-    if not len(kept) or not kept[measures].to_numpy().any():
+    kept, rows = frame[~empty], int(frame["rows"].sum())
+    if rows == missing["rows"] + missing["values"]:
         raise DataError(
-            f"No row of {source} can be counted: {missing['rows']:,} have no "
+            f"None of the {rows:,} rows of {source} can be counted: {missing['rows']:,} have no "
             f"{' or '.join((*columns.groups, *([columns.by] if columns.by else [])))}, and "
-            f"{missing['values']:,} have no value that counts as yes, no or a number."
+            f"{missing['values']:,} lack a value that is counted."
         )
     groups = [name for name in keys if name != "by"]
     table = kept[measures].copy()
@@ -288,24 +306,14 @@ def _counts(frame: pd.DataFrame, columns: Columns, source: str) -> Counts:
         table.insert(1, "by", kept["by"])
     order = [c for c in ("by", "group") if c in table]
     table = table.sort_values(order, kind="stable")
-    called = {
-        measure: name
-        for measure, name in (
-            ("trials", columns.trials),
-            ("events", columns.events),
-            ("hits", columns.hits),
-        )
-        if name is not None
-    }
-    if columns.trials is None and not columns.confusion:
-        called["trials"] = "rows"
+    names = {} if columns.confusion else {"trials": "rows", **_named(columns)}
     return Counts(
         table,
         group=" and ".join(columns.groups),
         by=columns.by,
-        names=called,
+        names=names,
         missing=missing,
-        rows=int(frame["rows"].sum()),
+        rows=rows,
         source=source,
     )
 
@@ -313,6 +321,12 @@ def _counts(frame: pd.DataFrame, columns: Columns, source: str) -> Counts:
 def _check_values(
     frame: pd.DataFrame, columns: Columns, keys: Sequence[str], measures: Sequence[str]
 ) -> None:
+    for key in frame.columns[frame.columns.str.startswith("unclear ")]:
+        for text in frame[key].dropna():
+            raise DataError(
+                f"{text!r} in column {key.removeprefix('unclear ')!r} is neither yes nor no. Write "
+                "yes/no, true/false, t/f, y/n or 1/0, and leave missing values empty."
+            )
     for name in measures:
         column = getattr(columns, name, None)
         low = frame[f"{name}_low"].min()
@@ -320,33 +334,15 @@ def _check_values(
             raise DataError(f"Column {column!r} has the negative value {low:g}; counts have none.")
         if f"{name}_whole" in frame and not frame[f"{name}_whole"].fillna(True).all():
             raise DataError(
-                f"Column {column!r} has fractional values, but it is added up as counts. Give "
-                "counts, not rates."
+                f"Column {column!r} has fractional or infinite values, but it is added up as "
+                "counts. Give counts, not rates."
             )
     if wrong := int(frame["disorder"].sum()):
         row = frame[frame["disorder"] > 0].iloc[0]
         where = _NAMES_JOINED.join(str(row[key]) for key in keys)
         parts = [p for p in (columns.trials or "1 a row", columns.events, columns.hits) if p]
         raise DataError(
-            f"{wrong:,} rows, the first of {where}, count more of a part than of the whole: each "
-            f"of {' ≥ '.join(parts)} must hold in every row. Name the column of trials, or check "
-            "which column is which."
+            f"In {wrong:,} of {int(frame['rows'].sum()):,} rows, such as one of {where}, a part is "
+            f"larger than its whole: {' ≥ '.join(parts)} must hold in every row. Check which "
+            f"column is which{'' if columns.trials else ', and name the column of trials if any'}."
         )
-
-
-def _called(source: Any) -> str:
-    if isinstance(source, str | os.PathLike):
-        return Path(source).name
-    return source.get_name() if isinstance(source, ibis.Table) else "the data frame"
-
-
-@contextmanager
-def _readable(source: Any) -> Any:
-    """Turn the errors of readers into sentences."""
-    import duckdb
-
-    try:
-        yield
-    except (duckdb.Error, IbisError, UnicodeDecodeError, OSError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise DataError(f"{_called(source)} could not be read: {first}") from error

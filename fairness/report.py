@@ -4,6 +4,7 @@ import io
 import json
 import math
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -171,7 +172,9 @@ def _pictures(analysis: Analysis) -> Sequence[Picture]:
 def _svg(picture: Picture, key: str) -> Markup:
     """The picture as an element of the page, whose names are its own."""
     buffer = io.StringIO()
-    with style(), matplotlib.rc_context({"svg.hashsalt": key, "svg.fonttype": "path"}):
+    settings = {"svg.hashsalt": key, "svg.fonttype": "none"}  # the reader's fonts know all names
+    with style(), matplotlib.rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         picture.figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
@@ -185,16 +188,14 @@ def _svg(picture: Picture, key: str) -> Markup:
 def _counted(counts: Counts) -> dict[str, Any]:
     """Counts as a table with totals, and what has to be said about them."""
     total = counts.total()
-    measures = total.measures
-    rows = [
-        [group, *(f"{int(total[m][i]):,}" for m in measures)]
-        for i, group in enumerate(total.groups)
-    ]
+    measures, groups = total.measures, total.groups
+    numbers = [total[m] for m in measures]
+    order = list(range(len(groups)))
     notes = []
-    if len(rows) > _ROWS:
-        notes.append(f"The table shows the {_ROWS} largest of {len(rows):,} groups.")
-        order = total[measures[0]].argsort()[::-1][:_ROWS]
-        rows = [rows[i] for i in order]
+    if len(groups) > _ROWS:
+        notes.append(f"The table shows the {_ROWS} largest of {len(groups):,} groups.")
+        order = numbers[0].argsort()[::-1][:_ROWS].tolist()
+    rows = [[groups[i], *(f"{int(column[i]):,}" for column in numbers)] for i in order]
     if counts.by is not None:
         notes.append(f"Added up over {len(counts.strata):,} values of {counts.by}.")
     if lost := counts.missing.get("rows", 0):

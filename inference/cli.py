@@ -231,8 +231,18 @@ def report(
         _console.print(table)
         _console.print("A table of your own: plausible report FILE --group ... --events ...")
         return 0 if list else 2
-    if source in CASES or not (Path(source).exists() or Path(source).suffix or group):
-        made, name = case(source).report(), source
+    is_case = source in CASES or not (Path(source).exists() or Path(source).suffix or group)
+    name = source if is_case else "report"
+    page = out or Path(f"{name}.html")
+    for target in (t for t in (page, json, markdown) if t is not None):
+        if target.resolve() == Path(source).resolve():
+            raise DataError(f"The report would overwrite the table {source}. Name another file.")
+        writable_folder(target.parent)
+    if is_case:
+        given = (group, trials, events, hits, by, decision, outcome, score, date, reference)
+        if any(given):
+            raise DataError(f"The case {source} has its own counts: it takes no columns.")
+        made = case(source).report()
     else:
         if group is None:
             raise DataError("Which column holds the groups? Name it with --group.")
@@ -251,15 +261,18 @@ def report(
             until=until,
         )
         made = Audit(source, columns, reference=reference, seed=seed).report()
-        name = "report"
-    page = made.write(out or Path(f"{name}.html"))
+    page = made.write(page)
     for target, text in ((json, made.to_json), (markdown, made.to_markdown)):
         if target is not None:
             write_whole(target, text().encode("utf-8"))
     for analysis in made.analyses:
-        _console.print(analysis.title, style="bold")
+        _console.print(analysis.title, style="bold", markup=False)
         for finding in analysis.findings:
             _console.print(f"  {finding.text}", soft_wrap=True, markup=False, highlight=False)
+    if made.skipped:
+        _console.print("Not analysed", style="bold")
+    for what, why in made.skipped:
+        _console.print(f"  {what}: {why}", soft_wrap=True, markup=False, highlight=False)
     _console.print(f"Report: {page}", soft_wrap=True, markup=False)
     return 0
 

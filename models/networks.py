@@ -119,7 +119,8 @@ class ConvolutionalDecoder(nn.Module):
 
     A dense layer, then transposed convolutions whose output padding restores the exact sizes that
     the encoder went through. A stride of 2 divides the kernel of 4, so every pixel is covered
-    equally often and no chequerboard appears.
+    equally often. Each parity of row and column has a kernel of its own, so an untrained network
+    still draws a chequerboard; `UpsamplingDecoder` does not.
 
     Args:
         in_shape: shape of one input.

@@ -18,8 +18,8 @@ def basketball() -> Report:
                 base_rate=RoundedRate(0.00001, rounding=0.00001),
                 if_true=RoundedRate(0.99, rounding=0.01),
                 if_false=RoundedRate(0.05, rounding=0.02),
-                hypothesis="plays basketball professionally",
-                evidence="is tall",
+                hypothesis="professional basketball players",
+                evidence="tall",
             )
         ],
         notes=[

@@ -15,8 +15,8 @@ USE = {
     "White": RoundedRate(0.12, rounding=0.01, error=_ERROR),
 }
 ARRESTS = {
-    "Black": RoundedRate(716 / 100_000, rounding=1 / 100_000),
-    "White": RoundedRate(192 / 100_000, rounding=1 / 100_000),
+    "Black": RoundedRate(716 / 100_000),
+    "White": RoundedRate(192 / 100_000),
 }
 _SOURCES = (
     "American Civil Liberties Union, The war on marijuana in black and white (2013), "
@@ -37,7 +37,7 @@ def drug_use() -> Report:
             detection(ARRESTS, USE, reference="White", group="race", sources=_SOURCES),
             profile(
                 USE,
-                hypothesis="used marijuana in the past year",
+                hypothesis="users of marijuana",
                 group="race",
                 sources=_SOURCES,
             ),
@@ -49,6 +49,7 @@ def drug_use() -> Report:
         notes=[
             "These are published rates, not counts. Rates of use were rounded to whole per cent; "
             f"their standard error is not in the source, and {100 * _ERROR:g} points are assumed. "
-            "Rates of arrest are taken from records, rounded to whole arrests per 100,000 people.",
+            "Rates of arrest are from records and taken as they were published, in whole arrests "
+            "per 100,000 people.",
         ],
     )

@@ -27,7 +27,7 @@ def spurious_pair() -> Report:
             correlation(
                 DIVORCES,
                 MARGARINE,
-                names=("divorces in Maine per 1,000 people", "margarine, pounds a head"),
+                names=("the divorce rate in Maine", "the consumption of margarine"),
                 times=YEARS,
                 sources=_SOURCES,
             ),

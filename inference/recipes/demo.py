@@ -1,10 +1,11 @@
-"""The demonstration: every recipe, shortened to fit into a few minutes, on one page."""
+"""The demonstration: every recipe, shortened to fit into a few minutes, and two reports."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from plausible.fairness.cases import case
 from plausible.inference.page import Page
 from plausible.inference.recipes.classify import classify
 from plausible.inference.recipes.linear_vae import linear_vae
@@ -125,4 +126,13 @@ def demo(out: Path, seed: int = 0) -> Path | None:
             return None
         page.section(chapter.heading, chapter.text)
         outcome.add_to(page)
+    page.section(
+        "Reports on profiling",
+        "From counts to a page that someone can defend: posteriors for every number, what was "
+        "assumed, and what the counts cannot show.",
+    )
+    for name in ("compas", "drug-use"):
+        made = case(name).report()
+        made.write(out / f"{name}.html")
+        page.link(made.title, f"{name}.html")
     return page.write(out / "index.html")

@@ -35,7 +35,7 @@ def mdn_inverse(
     hidden: tuple[int, ...] = (64, 64),
     size: int = 100_000,
     steps: int = 8000,
-    batch_size: int = 512,
+    batch_size: int = 1000,
     lr: float = 5e-3,
     seed: int = 0,
     out: Path = Path("runs/mdn-inverse"),

@@ -129,9 +129,9 @@ def test_it_can_be_trained_with_a_guide_and_then_fits_the_data() -> None:
         generator,
         x,
         guide=AutoNormal(generator.model),
-        steps=1500,
+        steps=700,
         batch_size=None,
-        objective=ELBO(optimizer=Adam(2e-2)),
+        objective=ELBO(optimizer=Adam(3e-2)),
     )
     least = float(torch.linalg.eigvalsh(x.T.cov(correction=0))[0]) ** 0.5
     assert generator.likelihood is not None

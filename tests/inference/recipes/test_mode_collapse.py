@@ -102,7 +102,7 @@ def test_one_gaussian_is_below_the_mixture_and_has_its_mass_where_no_data_is() -
 
 @pytest.mark.slow
 def test_the_recipe_shows_it_on_clusters_and_on_old_faithful(tmp_path: Path) -> None:
-    """Differences of ten standard errors or more, on held-out data; the floor is not passed."""
+    """Differences of five standard errors or more on held-out data; the floor is not passed."""
     facts = (outcome := mode_collapse(out=tmp_path)).facts
     exact, _, by_entropy = numbers(facts["Exact density"])
     assert numbers(facts["Mixture of 8"])[0] < exact
@@ -111,10 +111,10 @@ def test_the_recipe_shows_it_on_clusters_and_on_old_faithful(tmp_path: Path) -> 
     assert trained == pytest.approx(closed, abs=2e-3)
     for label in ("Mixture above the Gaussian by", "Old Faithful, mixture above the Gaussian by"):
         difference, error = numbers(facts[label])
-        assert difference > 10 * error
+        assert difference > 5 * error
     out = numbers(facts["Mass where no data is"])
     far = numbers(facts["Old Faithful, mass far from every eruption"])
-    assert out[0] > 50 and far[0] > 15
+    assert out[0] > 50 and far[0] > 3 * far[3]
     assert {p.name: len(p.figure.axes) for p in outcome.pictures} == {
         "clusters": 2,
         "old-faithful": 2,

@@ -50,41 +50,42 @@ def test_the_variance_ratio_and_its_error_are_calibrated() -> None:
     )
     ratio, error = found[:, 0], found[:, 1]
     # a ratio's mean lies above by the variance of its denominator, 1 / 400
-    assert float(ratio.mean()) == pytest.approx(0.36 * 1.0025, abs=4 * float(ratio.std()) / 17.3)
+    assert float(ratio.mean()) == pytest.approx(36 * 1.0025, abs=4 * float(ratio.std()) / 17.3)
     assert float(error.mean()) == pytest.approx(float(ratio.std()), rel=0.2)
 
 
 def test_pairs_at_random_collapse_to_the_mean_where_a_vae_does_not() -> None:
-    """On five clusters: below .1 of the data's variance, and between .8 and 1.2 of it.
+    """On five clusters: below .1 of the data's variance, and between .75 and 1.25 of it.
 
-    The bound of .1 is 50 times what is reached. Seen failing with the guide of the VAE in place of
-    the prior for the first, and with the prior in place of the encoder for the second.
+    Five seeds gave .0007 to .0012 and .83 to .87: latents between the clusters' own, which the
+    prior draws and no datum has, decode to points between the clusters. Seen failing with the
+    encoder as guide of the first, and with the prior as guide of the second.
     """
-    x = clusters(2000, 0)
-    naive, run = naive_fit(x, 2, (64, 64), 3e-3, 0, steps=600, batch_size=200)
+    x = clusters(1000, 0)
+    schedule = {"steps": 500, "batch_size": 100}
+    naive, run = naive_fit(x, 2, (64, 64), 1e-2, 0, **schedule)
     assert run.backend.engine in ("captured", "compiled")
-    vae, _ = vae_fit(x, 2, (64, 64), 3e-3, 0, steps=800, batch_size=200)
+    vae, _ = vae_fit(x, 2, (64, 64), 1e-2, 0, **schedule)
     with evaluating(vae):
-        z = torch.randn(4000, 2)
-        flat, varied = naive.generate(z), vae.decode(z).mean
+        flat, varied = naive.generate(torch.randn(4000, 2)), vae.sample(4000)
     assert total_variance(flat) < 0.1 * total_variance(x)
     assert float((flat.mean(0) - x.mean(0)).abs().max()) < 0.2
-    assert 0.8 < total_variance(varied) / total_variance(x) < 1.2
+    assert 0.75 < total_variance(varied) / total_variance(x) < 1.25
     least, above = naive_loss(x, flat)
     assert above < 0.01 * (least - math.log(2 * math.pi))
 
 
 @pytest.mark.slow
 def test_the_recipe_shows_the_collapse_on_points_and_on_images(tmp_path: Path) -> None:
-    """Defaults: below .1 for the naive one; the VAE .85 to 1.15 on the ring, .6 to 1.4 on digits.
+    """Naive: below 10 % of the variance. VAE: 85 to 115 % on the ring, 60 to 140 % on digits.
 
     The wider bounds are for the seed: a decoder's samples on digits vary more from run to run.
     """
     outcome = naive_generator(out=tmp_path)
     ratio = "sample variance / data variance"
-    for prefix, low, high in (("", 0.85, 1.15), ("Images, ", 0.6, 1.4)):
+    for prefix, low, high in (("", 85, 115), ("Images, ", 60, 140)):
         naive = "Naive" if not prefix else "naive"
-        assert numbers(outcome.facts[f"{prefix}{naive}: {ratio}"])[0] < 0.1
+        assert numbers(outcome.facts[f"{prefix}{naive}: {ratio}"])[0] < 10
         assert low < numbers(outcome.facts[f"{prefix}VAE: {ratio}"])[0] < high
     above, least = numbers(outcome.facts["Naive loss"])[:2]
     assert least == pytest.approx(naive_loss(ring(5000, 0), torch.zeros(1, 2))[0], abs=1e-3)
