@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from plausible.fairness.amplification_figure import draw_amplification
-from plausible.fairness.analysis import Analysis, Finding, Table
+from plausible.fairness.analysis import Analysis, Finding
 from plausible.fairness.bayes_optimal import bayes_optimal, optimal_amplification
 from plausible.fairness.counts import CONFUSION, Counts
 from plausible.fairness.estimates import DRAWS, Estimate, estimate
 from plausible.fairness.posteriors import PRIORS, inference_data
+from plausible.fairness.published_gaps import PUBLISHED, gap, published
 from plausible.fairness.wording import SHOWN, basis, needs
 from plausible.inference.errors import DataError
 
@@ -25,24 +25,6 @@ _SOURCE = (
     "constraints (2017), https://doi.org/10.18653/v1/D17-1323"
 )
 _PRIORS = (1.0, 0.5, 2.0)
-# Shares in the data and in the predictions as they were published, without counts. For cooking
-# the paper gives gaps between women and men of 33 and 68 points; the shares are (1 + gap) / 2.
-PUBLISHED = {
-    "women among people who cook": (0.67, 0.84),
-    "one gender among people with a wine glass": (0.50, 0.60),
-}
-
-
-def gap(data: float, predicted: float) -> float:
-    """Share in the predictions minus share in the data.
-
-    Example:
-        >>> f"{gap(0.67, 0.84):+.2f}"
-        '+0.17'
-
-    Source: Zhao et al. (2017), section 3.
-    """
-    return predicted - data
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,25 +161,6 @@ def amplification(
         tables=[published()],
         draw=partial(draw_amplification, [c.label for c in shown], rows, 1 / groups),
         details={"groups": groups, "shown": len(shown)},
-    )
-
-
-def published() -> Table:
-    """The published gaps, cited as examples of the metric; without counts they have no interval."""
-    return Table(
-        "Published examples of the same metric, as shares; no counts were published, so they "
-        "have no interval",
-        pd.DataFrame(
-            [
-                {
-                    "what": what,
-                    "in the data": data,
-                    "in the predictions": made,
-                    "difference": round(gap(data, made), 4),
-                }
-                for what, (data, made) in PUBLISHED.items()
-            ]
-        ),
     )
 
 

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import ibis
-
 from plausible.fairness.amplification import amplification
 from plausible.fairness.analysis import Analysis
 from plausible.fairness.base_rates import base_rates
@@ -20,7 +18,7 @@ from plausible.fairness.reading import Columns, open_table, read_counts
 from plausible.fairness.report import Report
 from plausible.fairness.scores import scores
 from plausible.fairness.thresholds import thresholds
-from plausible.inference.errors import DataError, PlausibleError
+from plausible.inference.errors import DataError, PlausibleError, UnknownName
 
 __all__ = ["Audit"]
 
@@ -78,6 +76,10 @@ class Audit:
     Attributes:
         counts: what was read.
         skipped: analyses that could not be run, and why, once `run` was called.
+
+    Raises:
+        UnknownName: for a column or reference that is not there.
+        DataError: for a table that cannot be counted.
     """
 
     def __init__(
@@ -94,6 +96,8 @@ class Audit:
             raise DataError("An audit of a table needs to know its columns: columns=Columns(...).")
         else:
             self.counts = read_counts(source, columns)
+        if reference is not None and reference not in self.counts.groups:
+            raise UnknownName(self.counts.group, reference, self.counts.groups)
         self.columns = columns
         self.reference, self.seed = reference, seed
         self.skipped: list[tuple[str, str]] = []
@@ -202,7 +206,8 @@ class Audit:
         score = score.isnan().ifelse(None, score)
         ends = table.aggregate(low=score.min(), high=score.max()).execute().iloc[0]
         width = (ends["high"] - ends["low"]) / 10 or 1.0
-        number = ibis.least(((score - ends["low"]) / width).floor().cast("int64"), 9)
+        tenth = ((score - ends["low"]) / width).floor().cast("int64")
+        number = (tenth > 9).ifelse(9, tenth)
         middle = ends["low"] + (number + 0.5) * width
         leveled = table.mutate(**{_LEVEL: middle.round(6).cast("string")})
         columns = replace(

@@ -131,7 +131,7 @@ E_MAIL = Costs(
         "delete": {"spam": 0.0, "ham": (10.0, 200.0)},
     },
     {"junk folder, 5 % to the inbox at random": {"junk folder": 0.95, "inbox": 0.05}},
-    unit="costs of reading one spam message in the inbox",
+    unit="units of the cost of reading one spam message in the inbox",
     note="The costs are assumed for illustration; nobody measured them.",
 )
 _MALE, _FEMALE, _BOTH = "show the male form", "show the female form", "show both forms"
@@ -142,6 +142,6 @@ TRANSLATION = Costs(
         _BOTH: {"male": (0.05, 0.5), "female": (0.05, 0.5)},
     },
     {"draw one form by its probability": {_MALE: 0.7, _FEMALE: 0.3}},
-    unit="a reader's effort to notice and mend one wrong form, at the least",
+    unit="units of the least harm that one wrong form does",
     note="The costs are assumed for illustration; nobody measured them.",
 )

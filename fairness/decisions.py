@@ -96,7 +96,7 @@ def decisions(
             _choice(costs, mean, best, each, extra),
             _sensitive(costs, wins, best),
             *_mixtures(costs, expected),
-            _worth(costs, values, float(expected[best])),
+            _worth(values, float(expected[best])),
         ],
         estimates=[*each, *extra.values()],
         assumptions=[
@@ -161,8 +161,8 @@ def _choice(
     likely = int(mean.argmax())
     text = (
         f"The most probable outcome is {costs.outcomes[likely]} ({100 * mean[likely]:.4g} %). What "
-        f"to do is another question: the lowest expected cost, {each[best]}, is that of this "
-        f"action: {costs.actions[best]}."
+        f"to do is another question: the lowest expected cost, {each[best]}, is that of "
+        f"“{costs.actions[best]}”."
     )
     pure = [i for i in extra if i < len(costs.cells)]
     if not pure:
@@ -171,24 +171,24 @@ def _choice(
     gap = extra[second]
     name = costs.actions[second]
     if gap.low > 0:
-        text += f" The next best ({name}) costs more by {gap}."
+        text += f" The next best, “{name}”, costs more by {gap}."
     else:
         text += (
-            f" The next best ({name}) costs more by {gap}; the interval reaches 0, so that these "
-            "costs and counts do not tell which of the two is better."
+            f" The next best, “{name}”, costs more by {gap}; the interval reaches 0: as far as "
+            "costs and probabilities are known, they do not tell which of the two is better."
         )
     return Finding(text, "The interval covers unknown probabilities and costs.", gap)
 
 
 def _sensitive(costs: Costs, wins: Array, best: int) -> Finding:
     others = [
-        f"{costs.actions[i]} in {100 * wins[i]:.1f} %"
+        f"“{costs.actions[i]}” in {100 * wins[i]:.1f} %"
         for i in np.argsort(-wins)
         if wins[i] > 0 and i != best
     ]
     rest = f"; {', '.join(others)}" if others else ", and no other action in any"
     return Finding(
-        f"Over the ranges of the costs, {costs.actions[best]} has the lowest expected cost in "
+        f"Over the ranges of the costs, “{costs.actions[best]}” has the lowest expected cost in "
         f"{100 * wins[best]:.1f} % of draws{rest}.",
         "These are shares of the ranges that were put in, not chances of being right.",
     )
@@ -201,9 +201,9 @@ def _mixtures(costs: Costs, expected: Array) -> list[Finding]:
         pure = min(parts, key=lambda a: expected[costs.actions.index(a)])
         said.append(
             Finding(
-                f"To choose at random ({name}) costs {cost:.3g} on average, "
-                f"{cost - expected[costs.actions.index(pure)]:.3g} more than always to "
-                f"take {pure}, the better of its parts.",
+                f"To choose at random (“{name}”) costs {cost:.3g} on average, "
+                f"{cost - expected[costs.actions.index(pure)]:.3g} more than "
+                f"“{pure}” every time, the better of its parts.",
                 "What chance gives in return, such as records of cases that would never be looked "
                 "at or a use of both forms, is not among the costs.",
             )
@@ -211,12 +211,12 @@ def _mixtures(costs: Costs, expected: Array) -> list[Finding]:
     return said
 
 
-def _worth(costs: Costs, values: Mapping[str, float], cost: float) -> Finding:
-    listed = "; ".join(f"{what} {value:.3g}" for what, value in values.items())
+def _worth(values: Mapping[str, float], cost: float) -> Finding:
+    listed = "; ".join(f"{value:.3g} for {what}" for what, value in values.items())
     return Finding(
-        f"The least that is to be expected is a cost of {cost:.3g} a case. Knowing more before "
-        f"acting would lower it at most by: {listed}.",
-        "Before the price of finding out.",
+        f"The best action is expected to cost {cost:.3g} a case. To know more before acting would "
+        f"save, on average: {listed}.",
+        "That is before the price of finding out.",
     )
 
 

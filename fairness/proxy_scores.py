@@ -59,10 +59,10 @@ def dropped(X: Array, g: Whole, outcome: Whole, names: Sequence[str], *, seed: i
     estimates: list[Estimate] = []
     for rate, (among, error, meaning) in _ERRORS.items():
         wrong = [flags == error for flags in flagged]
-        draws = {
-            name: _rates(*(w[(outcome == among) & (g == i)] for w in wrong), [seed, among, i])
-            for i, name in enumerate(names)
-        }
+        draws = {}
+        for i, name in enumerate(names):
+            rows = (outcome == among) & (g == i)
+            draws[name] = _rates(wrong[0][rows], wrong[1][rows], [seed, among, i])
         for name in names:
             for how, drawn in zip(("with", "without"), draws[name], strict=True):
                 estimates.append(estimate(f"{rate} {how} the group, {name}", drawn))

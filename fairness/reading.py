@@ -174,7 +174,7 @@ def counting_query(table: ibis.Table, columns: Columns) -> ibis.Table:
             undated=_.count(where=_.undated),
             **{name: _[name].sum(where=_.there) for name in values},
             **{f"{name}_low": _[name].min() for name in values},
-            **{name: _[name].min() for name in unclear},
+            **{name: _[name].max() for name in unclear},
             **wholes,
         )
     )
@@ -322,10 +322,12 @@ def _check_values(
     frame: pd.DataFrame, columns: Columns, keys: Sequence[str], measures: Sequence[str]
 ) -> None:
     for key in frame.columns[frame.columns.str.startswith("unclear ")]:
-        for text in frame[key].dropna():
+        if len(texts := frame[key].dropna()):
+            # Words sort after digits: among counts the word is what is wrong.
             raise DataError(
-                f"{text!r} in column {key.removeprefix('unclear ')!r} is neither yes nor no. Write "
-                "yes/no, true/false, t/f, y/n or 1/0, and leave missing values empty."
+                f"{max(texts)!r} in column {key.removeprefix('unclear ')!r} is neither yes nor no. "
+                "Write yes/no, true/false, t/f, y/n or 1/0, or nothing but numbers in a column of "
+                "counts; leave missing values empty."
             )
     for name in measures:
         column = getattr(columns, name, None)

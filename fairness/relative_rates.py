@@ -148,7 +148,7 @@ def _times(
 ) -> str:
     """A sentence whose direction is that of the range and of the interval, if both agree."""
     directions = {e.direction for e in (arithmetic, drawn) if e is not None}
-    value, low, high = (f"{x:.3g}" for x in (arithmetic.value, arithmetic.low, arithmetic.high))
+    value, low, high = (f"{x:.2f}" for x in (arithmetic.value, arithmetic.low, arithmetic.high))
     rounding = f" (rounding alone leaves {low} to {high})" if low != high else ""
     interval = f"; with the stated errors, {drawn}" if drawn else ""
     number = f"{value} ×{rounding}{interval}"

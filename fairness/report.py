@@ -172,7 +172,8 @@ def _pictures(analysis: Analysis) -> Sequence[Picture]:
 def _svg(picture: Picture, key: str) -> Markup:
     """The picture as an element of the page, whose names are its own."""
     buffer = io.StringIO()
-    settings = {"svg.hashsalt": key, "svg.fonttype": "none"}  # the reader's fonts know all names
+    # the reader's fonts know more names than those here
+    settings: Any = {"svg.hashsalt": key, "svg.fonttype": "none"}
     with style(), matplotlib.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         picture.figure.savefig(buffer, format="svg", metadata={"Date": None})

@@ -52,7 +52,8 @@ def open_table(source: Any) -> ibis.Table:
             return connection.table("rows")
     if not isinstance(source, str | os.PathLike):
         raise DataError(
-            f"A table is a file, a folder, a data frame or an Ibis table, not a {type(source).__name__}."
+            "A table is a file, a folder, a data frame or an Ibis table, "
+            f"not a {type(source).__name__}."
         )
     if "://" in str(source):
         return _of_database(str(source))

@@ -94,7 +94,7 @@ def thresholds(
     }
     findings = [
         *_who(names, ref, each, gaps, ratios),
-        *(_in_vain(names[i], e) for i, e in in_vain.items()),
+        *(_in_vain(f"{counts.group} {names[i]}", e) for i, e in in_vain.items()),
     ]
     estimates = [*each.values(), *gaps.values(), *ratios.values(), *in_vain.values()]
     if without is not None and gaps:

@@ -234,10 +234,12 @@ def report(
     is_case = source in CASES or not (Path(source).exists() or Path(source).suffix or group)
     name = source if is_case else "report"
     page = out or Path(f"{name}.html")
-    for target in (t for t in (page, json, markdown) if t is not None):
-        if target.resolve() == Path(source).resolve():
+    for file in (file for file in (page, json, markdown) if file is not None):
+        if file.resolve() == Path(source).resolve():
             raise DataError(f"The report would overwrite the table {source}. Name another file.")
-        writable_folder(target.parent)
+        if file.is_dir():
+            raise DataError(f"{file} is a folder. Name a file to write.")
+        writable_folder(file.parent)
     if is_case:
         given = (group, trials, events, hits, by, decision, outcome, score, date, reference)
         if any(given):
@@ -261,7 +263,7 @@ def report(
             until=until,
         )
         made = Audit(source, columns, reference=reference, seed=seed).report()
-    page = made.write(page)
+    written = made.write(page)
     for target, text in ((json, made.to_json), (markdown, made.to_markdown)):
         if target is not None:
             write_whole(target, text().encode("utf-8"))
@@ -273,14 +275,14 @@ def report(
         _console.print("Not analysed", style="bold")
     for what, why in made.skipped:
         _console.print(f"  {what}: {why}", soft_wrap=True, markup=False, highlight=False)
-    _console.print(f"Report: {page}", soft_wrap=True, markup=False)
+    _console.print(f"Report: {written}", soft_wrap=True, markup=False)
     return 0
 
 
 def _application() -> App:
     app = App(
         name="plausible",
-        help="Deep generative models as Pyro programs: train, sample, evaluate; and reports on profiling.",
+        help="Deep generative models as Pyro programs, and reports on profiling.",
         help_epilogue="--debug shows the traceback of an error.",
         version=lambda: f"plausible {version('plausible')}",
     )

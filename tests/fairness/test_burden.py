@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy import integrate, stats
 
-from plausible.fairness.burden import burden, in_a_lifetime, odds_ratio, per_hit
+from plausible.fairness.burden import burden
+from plausible.fairness.burden_rates import in_a_lifetime, odds_ratio, per_hit
 from plausible.fairness.counts import Counts
 from plausible.fairness.estimates import DRAWS
 from plausible.fairness.intersections import intersections

@@ -107,8 +107,8 @@ def test_more_guilt_reverses_the_decision() -> None:
     one = decisions(STOP, counts={"guilty": 2, "innocent": 98})
     other = decisions(STOP, counts={"guilty": 98, "innocent": 2})
     assert (one.details["best"], other.details["best"]) == ("wave on", "search")
-    assert "The next best (search) costs more" in one.findings[0].text
-    assert "The next best (wave on) costs more" in other.findings[0].text
+    assert "The next best, “search”, costs more" in one.findings[0].text
+    assert "The next best, “wave on”, costs more" in other.findings[0].text
 
 
 def test_even_costs_do_not_tell() -> None:

@@ -61,7 +61,7 @@ def test_feature_that_is_no_number_is_an_error() -> None:
 def test_refitted_weights_spread_as_those_of_new_data_do() -> None:
     # Over 60 new tables the log-odds at one point vary by their standard error; so should the
     # refits of each. A ratio of standard deviations of 60 has an error of 9 %. Seen failing with
-    # the weights of the rows not centred, and with their variance a third.
+    # a third of the variance of the weights of the rows.
     random = np.random.default_rng(3)
     at, found, spread = np.array([[1.0, 1.0]]), [], []
     for seed in range(60):

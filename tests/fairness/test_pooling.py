@@ -25,9 +25,11 @@ def counts(k: NDArray[np.int64], n: NDArray[np.int64]) -> Counts:
     return Counts.of(cells, group="team", names={"trials": "stops", "events": "searches"})
 
 
-def grid(k: NDArray[np.int64], n: NDArray[np.int64]) -> tuple[Array, Array, Array]:
+def grid(
+    k: NDArray[np.int64], n: NDArray[np.int64], points: int = 300
+) -> tuple[Array, Array, Array]:
     """Average rates, spreads and their posterior weights on a grid, by the closed likelihood."""
-    m, s = np.meshgrid(*2 * [(np.arange(300) + 0.5) / 300], indexing="ij")
+    m, s = np.meshgrid(*2 * [(np.arange(points) + 0.5) / points], indexing="ij")
     c = s**-2 - 1
     a, b = (m * c)[..., None], ((1 - m) * c)[..., None]
     log = (special.betaln(a + k, b + n - k) - special.betaln(a, b)).sum(axis=-1)
@@ -35,9 +37,9 @@ def grid(k: NDArray[np.int64], n: NDArray[np.int64]) -> tuple[Array, Array, Arra
     return m.ravel(), s.ravel(), weights.ravel() / weights.sum()
 
 
-def exact_pool(k: NDArray[np.int64], n: NDArray[np.int64]) -> Pool:
+def exact_pool(k: NDArray[np.int64], n: NDArray[np.int64], points: int = 300) -> Pool:
     """A pool of one population whose draws come from the grid."""
-    m, s, weights = grid(k, n)
+    m, s, weights = grid(k, n, points)
     at = np.random.default_rng(0).choice(len(m), size=4000, p=weights)
     return Pool(k[:, None], n[:, None], m[at, None], s[at, None])
 
@@ -158,7 +160,7 @@ def test_intervals_cover_simulated_rates() -> None:
     truth = stats.beta(3, 17).rvs(150, random_state=random)
     n = random.integers(5, 80, 150)
     k = random.binomial(n, truth)
-    pool = exact_pool(k, n)
+    pool = exact_pool(k, n, points=100)
     ends = [np.quantile(pool.rates(i), [0.05, 0.95]) for i in range(150)]
     covered = np.mean([low <= t <= high for (low, high), t in zip(ends, truth, strict=True)])
     assert abs(covered - 0.9) < 3.3 * (0.09 / 150) ** 0.5

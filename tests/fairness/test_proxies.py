@@ -117,7 +117,7 @@ def test_columns_that_tell_nothing_do_not_tell() -> None:
 
 
 def test_dropping_the_group_leaves_a_gap_where_there_is_a_proxy() -> None:
-    found = by_label(proxies(table(), "group", outcome="outcome").estimates)
+    found = by_label(proxies(table(10_000), "group", outcome="outcome").estimates)
     assert found["false-positive rate with the group, A − B"].direction == 1
     assert found["false-positive rate without the group, A − B"].direction == 1
     assert found["false-positive rate, A − B, without − with the group"].direction == -1
@@ -144,7 +144,7 @@ def test_rates_with_and_without_the_group_are_those_of_the_withheld_rows() -> No
 
 
 def test_swapping_the_groups_reverses_the_sentences() -> None:
-    frame = table()
+    frame = table(10_000)
     other = frame.assign(group=np.where(frame["group"] == "A", "B", "A"))
     # B is the smaller group now and comes first.
     one = [f.text for f in proxies(frame, "group", outcome="outcome").findings]

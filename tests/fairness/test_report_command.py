@@ -1,0 +1,123 @@
+"""`plausible report`: cases, tables, and one sentence where something is wrong."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from plausible.fairness.cases import CASES
+from plausible.inference.cli import main
+
+HEADER = "race,stops,searches,hits,day\n"
+ROWS = f"""{HEADER}<b>Ä</b>,900,300,30,2020-01-01
+人,700,70,7,2020-02-01
+,50,5,0,2020-02-02
+C,0,0,0,2020-03-01
+"""
+FLAGS = ("--group", "race", "--trials", "stops", "--events", "searches", "--hits", "hits")
+
+
+def status(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as stop:
+        main(["report", *arguments])
+    return int(stop.value.code or 0)
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "stops.csv").write_text(ROWS, encoding="utf-8")
+    return tmp_path / "stops.csv"
+
+
+def test_the_list_names_every_case(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status("--list") == 0
+    out = capsys.readouterr().out
+    assert all(case.name in out and case.summary in out for case in CASES.values())
+
+
+def test_a_case_is_written_as_page_numbers_and_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [tmp_path / "new" / f"compas.{ending}" for ending in ("html", "json", "md")]
+    page, numbers, text = map(str, files)
+    assert status("compas", "--out", page, "--json", numbers, "--markdown", text) == 0
+    content = json.loads(files[1].read_text(encoding="utf-8"))
+    (gap,) = (
+        e
+        for e in content["analyses"][0]["estimates"]
+        if e["label"] == "false-positive rate, Black − White"
+    )
+    assert (gap["value"], gap["low"], gap["high"]) == pytest.approx((0.214, 0.182, 0.245), abs=1e-3)
+    assert "+21.4 points" in files[0].read_text(encoding="utf-8").replace("\u00a0", " ")
+    assert "+21.4 points" in files[2].read_text(encoding="utf-8")
+    assert "+21.4 points" in capsys.readouterr().out
+
+
+def test_a_table_of_counts_is_reported(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status(str(table), *FLAGS, "--json", "numbers.json") == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "The rate of searches among stops is lower for 人" in out
+    assert "Nothing is said about C: no stops were counted there." in out
+    assert "errors of decisions: it needs a decision" in out
+    page = Path("report.html").read_text(encoding="utf-8")
+    assert "&lt;b&gt;Ä&lt;/b&gt;" in page and "<b>Ä</b>" not in page
+    content = json.loads(Path("numbers.json").read_text(encoding="utf-8"))
+    assert content["analyses"][0]["counts"]["missing"] == {
+        "rows": 1, "values": 0, "trials": 50, "events": 5, "hits": 0,
+    }  # fmt: skip
+    assert "without a race" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "said"),
+    [
+        (ROWS, ("--group", "rase", *FLAGS[2:]), "Unknown column 'rase'. Did you mean 'race'?"),
+        (ROWS, FLAGS[2:], "Name it with --group."),
+        (ROWS, ("--group", "race"), "Nothing to count"),
+        (ROWS, ("--group", "race", "--trials", "hits", "--events", "stops"), "hits ≥ stops"),
+        (ROWS, (*FLAGS, "--reference", "Ä"), "Unknown race 'Ä'"),
+        (ROWS, (*FLAGS, "--date", "race"), "no dates"),
+        (ROWS, (*FLAGS, "--date", "day", "--since", "1.1.2020"), "'1.1.2020' is no day"),
+        (ROWS, (*FLAGS, "--out", "stops.csv"), "would overwrite the table"),
+        (ROWS, (*FLAGS, "--out", "."), ". is a folder"),
+        (ROWS, ("--group", "race", "--score", "stops", "--outcome", "hits"), "threshold"),
+        (ROWS.replace("900", "-900"), FLAGS, "negative value -900"),
+        (ROWS.replace("900", "900.5"), FLAGS, "fractional"),
+        (ROWS.replace("900", "many"), FLAGS, "'many' in column 'stops' is neither yes nor no"),
+        (HEADER, FLAGS, "stops.csv has no rows to count."),
+        (HEADER + "C,0,0,0,\n", FLAGS, "There are no stops in any race"),
+        ("", FLAGS, "stops.csv is empty."),
+        ("PAR1", FLAGS, "is a Parquet file"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_no_page(
+    text: str,
+    arguments: tuple[str, ...],
+    said: str,
+    table: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # Seen failing for --out stops.csv, which replaced the table by the page.
+    table.write_text(text, encoding="utf-8")
+    assert status(str(table), *arguments) == 1
+    err = capsys.readouterr().err
+    assert said in err and err.startswith("plausible: ") and err.count("\n") == 1
+    assert "Traceback" not in err and "Error:" not in err
+    assert [p.name for p in table.parent.iterdir()] == ["stops.csv"]
+    assert table.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("compsa",), "Unknown case 'compsa'. Did you mean 'compas'?"),
+        (("none.csv", "--group", "race", "--events", "hits"), "There is no file none.csv."),
+        (("compas", "--group", "race"), "takes no columns"),
+    ],
+)
+def test_what_is_no_case_and_no_file(
+    arguments: tuple[str, ...], said: str, table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status(*arguments) == 1
+    assert said in capsys.readouterr().err
