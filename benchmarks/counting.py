@@ -48,10 +48,7 @@ def main() -> None:
             duckdb.sql(_STOPS.format(rows=rows, path=path))
             size = path.stat().st_size / 2**20
             print(f"{path.name}: {rows:,} rows, {size:,.0f} MiB")
-            counting = (
-                "import sys; from plausible.fairness.reading import read_counts; "
-                "x"
-            )
+            counting = "import sys; from plausible.fairness.reading import read_counts; x"
             page = str(Path(folder) / "stops.html")
             report = [sys.executable, "-m", "plausible.inference.cli", "report", str(path)]
             for name, command in (
