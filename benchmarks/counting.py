@@ -26,6 +26,11 @@ _STOPS = """
         from (select i, hash(i, 0) % 100 as g from range({rows}) as rows(i))
     ) to '{path}'
 """
+_COUNTING = """
+import sys
+from plausible.fairness import Columns, read_counts
+print(read_counts(sys.argv[1], Columns(group="race", events="searched", hits="found")))
+"""
 _FLAGS = ("--group", "race", "--events", "searched", "--hits", "found")
 
 
@@ -48,11 +53,10 @@ def main() -> None:
             duckdb.sql(_STOPS.format(rows=rows, path=path))
             size = path.stat().st_size / 2**20
             print(f"{path.name}: {rows:,} rows, {size:,.0f} MiB")
-            counting = "import sys; from plausible.fairness.reading import read_counts; x"
             page = str(Path(folder) / "stops.html")
             report = [sys.executable, "-m", "plausible.inference.cli", "report", str(path)]
             for name, command in (
-                ("counted", [sys.executable, "-c", counting, str(path)]),
+                ("counted", [sys.executable, "-c", _COUNTING, str(path)]),
                 ("reported", [*report, *_FLAGS, "--out", page]),
             ):
                 seconds, memory = measured(command)
