@@ -143,9 +143,10 @@ class MixtureOfNormals(Likelihood):
     .. math:: p(x) = \sum_k \pi_k\, N(x \mid \mu_k, \Sigma_k), \quad \pi = \mathrm{softmax}(o),
               \quad \sigma = \texttt{min\_scale} + f(r)
 
-    A full covariance is :math:`\Sigma = L L^\top` with a positive diagonal of L. A value of any
-    shape counts as one vector of d numbers. One value needs K weights, K d centres, and K (or, when
-    shared, one) times d scales or d (d + 1) / 2 elements of L.
+    A full covariance is :math:`\Sigma = L L^\top, L = \mathrm{diag}(\sigma) (I + R)`, R strictly
+    lower triangular: when a component gets narrow, its tilt need not be learned anew. A value of
+    any shape counts as one vector of d numbers. One value needs K weights, K d centres, and K (or,
+    when shared, one) times d scales and, for a full covariance, d (d - 1) / 2 elements of R.
 
     Args:
         components: number K of normals.
@@ -211,7 +212,7 @@ class MixtureOfNormals(Likelihood):
         raw = raw.unflatten(-1, (sets, -1))
         scale = positive_scale(raw[..., :d], self.activation, self.min_scale)
         if self.covariance == "full":
-            scale = torch.diag_embed(scale) + self._below(raw[..., d:], d)
+            scale = torch.diag_embed(scale) + scale.unsqueeze(-1) * self._below(raw[..., d:], d)
         return NormalMixture(logits, loc, scale, event)
 
     def moved(

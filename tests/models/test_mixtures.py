@@ -39,10 +39,11 @@ def test_density_equals_scipys(covariance: str, shared: bool, event: tuple[int, 
 
 def test_full_covariance_reads_its_elements_row_by_row() -> None:
     kind = MixtureOfNormals(1, "full", min_scale=0.0)
-    raw = torch.tensor([0.0, 5.0, 6.0, 7.0, 0.0, 0.0, 0.0, 1.0, 2.0, 3.0])
-    expected = torch.tensor([[1.0, 0, 0], [1, 1, 0], [2, 3, 1]])
+    sigma = torch.tensor([1.0, 2.0, 4.0])
+    raw = torch.cat([torch.tensor([0.0, 5, 6, 7]), sigma.log(), torch.tensor([1.0, 2, 3])])
+    unit = torch.tensor([[1.0, 0, 0], [1, 1, 0], [2, 3, 1]])
     mixture = kind(raw, (3,))
-    assert torch.equal(mixture.scale[0], expected)
+    torch.testing.assert_close(mixture.scale[0], sigma.unsqueeze(-1) * unit)
     assert mixture.loc[0].tolist() == [5.0, 6.0, 7.0]
 
 
