@@ -4,6 +4,7 @@ python docs/gallery.py
 """
 
 import inspect
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,6 +12,7 @@ from plausible.inference.recipes import RECIPES
 from plausible.inference.style import save
 
 DOCS = Path(__file__).parent
+_TIMES = re.compile(r" in [\d.]+ s|, [\d,]+ steps/s")
 HEAD = """# Gallery
 
 As `python docs/gallery.py` drew and measured it: each recipe with its defaults, on a
@@ -31,8 +33,8 @@ def main() -> None:
             save(picture.figure, DOCS / file)
             text += f"\n![{picture.alt}]({file})\n\n{picture.caption}\n"
         text += "\n| measured | value |\n|---|---|\n"
-        measured = {k: v for k, v in outcome.facts.items() if k != "Training"}
-        text += "".join(f"| {label} | {value} |\n" for label, value in measured.items())
+        for label, value in outcome.facts.items():
+            text += f"| {label} | {_TIMES.sub('', value) if label == 'Training' else value} |\n"
     (DOCS / "gallery.md").write_text(text, encoding="utf-8")
 
 

@@ -67,7 +67,7 @@ class TensorSource:
         return self.tensors[0].shape[0] if self.tensors else 1
 
     def batch(self, index: Tensor) -> tuple[Tensor, ...]:
-        return tuple(x[index] for x in self.tensors)
+        return tuple(_rows(x, index) for x in self.tensors)
 
     def to(self, device: torch.device) -> "TensorSource":
         moved = object.__new__(TensorSource)
@@ -81,6 +81,12 @@ class TensorSource:
             content: Any = x.detach().cpu().contiguous().view(torch.uint8).numpy()
             value = zlib.crc32(content, value)
         return value
+
+
+def _rows(x: Tensor, index: Tensor) -> Tensor:
+    """x[index], several times faster."""
+    numbers = x.reshape(-1) if x.numel() == len(x) else x
+    return numbers.index_select(0, index).reshape(len(index), *x.shape[1:])
 
 
 def as_source(data: Any) -> Source:

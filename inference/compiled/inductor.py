@@ -16,12 +16,12 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.graph import CodeGen
 
 from plausible.inference.compiled.capture import Refused
-from plausible.inference.compiled.passes import lift_constants
+from plausible.inference.compiled.passes import compute_once, lift_constants, turn_narrow
 
 __all__ = ["artifact_path", "check_compiler", "compile_artifact", "key_of", "load_artifact"]
 
 _KEPT = 200
-_VERSION = 1
+_VERSION = 2
 
 
 def check_compiler() -> None:
@@ -91,6 +91,8 @@ def compile_artifact(
         graph.graph._codegen = CodeGen()
         if lift_constants(graph):
             raise Refused("the function to compile holds tensors")
+        compute_once(graph)
+        turn_narrow(graph)
         compiled: Any = torch._inductor.standalone_compile(
             graph, list(inputs), dynamic_shapes="from_example_inputs"
         )

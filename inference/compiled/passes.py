@@ -8,11 +8,21 @@ from torch import Tensor
 from torch.fx import GraphModule, Node
 from torch.fx.node import map_arg
 
-__all__ = ["hoist", "is_standard_normal", "lift_constants", "lift_noise"]
+__all__ = [
+    "compute_once",
+    "hoist",
+    "is_standard_normal",
+    "lift_constants",
+    "lift_noise",
+    "turn_narrow",
+]
 
 aten = torch.ops.aten
 
 Graph = GraphModule
+_REDUCED = (aten.sum.default, aten.mean.default, aten.amax.default)
+_UNROLLED = 8  # shorter reductions are written out as what they add up
+_NARROW = 32
 
 
 def lift_constants(graph: Graph) -> list[Tensor]:
@@ -128,6 +138,61 @@ def hoist(graph: Graph, fixed: Iterable[int], inputs: Sequence[Tensor]) -> list[
         hoisted.append(value)
     _tidy(graph)
     return hoisted
+
+
+def compute_once(graph: Graph) -> None:
+    """Have numbers computed once that whole tensors are computed with.
+
+    PyTorch's compiler writes the computation of a number, such as Adam's bias correction, into the
+    loop over the tensor that it scales, to be done again for every vector of elements. What comes
+    out of a reduction it does not; the largest of eight times the same number is that number.
+    """
+    for node in list(graph.graph.nodes):
+        if node.op != "call_function" or not _is_number(node) or node.target in _REDUCED:
+            continue
+        wide = [u for u in node.users if u.op == "call_function" and not _is_number(u)]
+        if not wide:
+            continue
+        with graph.graph.inserting_after(node):
+            copies = graph.graph.call_function(aten.expand.default, (node, [_UNROLLED]))
+        with graph.graph.inserting_after(copies):
+            largest = graph.graph.call_function(aten.amax.default, (copies, [0]))
+        for user in wide:
+            user.replace_input_with(node, largest)
+    _tidy(graph)
+
+
+def turn_narrow(graph: Graph) -> None:
+    """Compute products with few columns, such as the outputs of a small head, as their transposes.
+
+    Libraries multiply them slowly (15 columns take three times as long as 16), and code for what
+    comes after, a softmax over a few classes, is only fast where neighbours in memory are data.
+    """
+    for node in list(graph.graph.nodes):
+        if node.target not in (aten.mm.default, aten.addmm.default) or node.kwargs:
+            continue
+        *bias, a, b = node.args
+        rows, columns = node.meta["tensor_meta"].shape
+        of_weights = a.target in (aten.t.default, aten.permute.default, aten.transpose.int)
+        vectors = all(x.meta["tensor_meta"].shape == (columns,) for x in bias)
+        if not 1 < columns <= _NARROW or rows < 4 * columns or of_weights or not vectors:
+            continue
+        with graph.graph.inserting_before(node):
+            new = graph.graph.call_function
+            product = new(aten.mm.default, (new(aten.t.default, (b,)), new(aten.t.default, (a,))))
+            for vector in bias:
+                column = new(aten.unsqueeze.default, (vector, 1))
+                product = new(aten.add.Tensor, (product, column))
+            result = new(aten.t.default, (product,))
+        result.meta = dict(node.meta)
+        node.replace_all_uses_with(result)
+        graph.graph.erase_node(node)
+    _tidy(graph)
+
+
+def _is_number(node: Node) -> bool:
+    value = node.meta.get("tensor_meta")
+    return value is not None and value.shape == () and value.dtype.is_floating_point
 
 
 def _written(graph: Graph) -> set[Node]:

@@ -146,7 +146,7 @@ def _objective(beta: float, annealing_steps: int, particles: int, lr: float) -> 
 def _fit_facts(run: Fit) -> dict[str, str]:
     return {
         "Training": f"{run.steps:,} steps in {run.seconds:.0f} s, "
-        f"{run.steps / max(run.seconds, 1e-9):,.0f} steps/s ({run.backend.engine} engine)",
+        f"{run.steps / max(run.seconds, 1e-9):,.0f} steps/s, {run.backend.engine} engine",
     }
 
 

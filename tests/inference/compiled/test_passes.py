@@ -10,10 +10,17 @@ from constructs import CONSTRUCTS
 from harness import prepared
 from torch import Tensor
 from torch.fx import GraphModule
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from plausible.inference.compiled.capture import Refused, capture
 from plausible.inference.compiled.check import Supplied, check_equal
-from plausible.inference.compiled.passes import hoist, lift_constants, lift_noise
+from plausible.inference.compiled.passes import (
+    compute_once,
+    hoist,
+    lift_constants,
+    lift_noise,
+    turn_narrow,
+)
 from plausible.inference.compiled.plans import Plan
 from plausible.inference.compiled.rounds import Operations
 
@@ -262,6 +269,50 @@ def test_a_plan_leaves_no_trace(name: str) -> None:
         now = [m for mover in run.players.movers for m in _flat(mover)]
         torch.testing.assert_close(weights, [w.detach() for w in run.weights], rtol=0, atol=0)
         torch.testing.assert_close(moments, now, rtol=0, atol=0)
+
+
+def traced(function: Callable[..., Any], *tensors: Tensor) -> GraphModule:
+    graph = make_fx(function, tracing_mode="real")(*tensors)
+    assert isinstance(graph, GraphModule)
+    return graph
+
+
+def test_numbers_are_computed_once_before_the_tensors_that_they_scale() -> None:
+    # Seen failing: the number passed on as it was; the mean of the copies, which rounds.
+    def step(x: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        size = torch.expm1(count * 0.1)
+        return x - size * x, size + 1.0, x.sum() * x
+
+    values = torch.randn(5), torch.tensor(3.0)
+    graph = traced(step, *values)
+    compute_once(graph)
+    assert targets(graph).count(aten.amax.default) == 1  # neither for 0-d users, nor for the sum
+    for one, other in zip(graph(*values), step(*values), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_narrow_products_are_computed_as_their_transposes(bias: bool) -> None:
+    # Seen failing: the bias added along the other dimension; the operands not exchanged.
+    def head(x: Tensor, weight: Tensor, b: Tensor) -> Tensor:
+        return torch.addmm(b, x, weight.t()) if bias else x @ weight.t()
+
+    values = tuple(torch.randn(s, dtype=torch.double) for s in ((64, 7), (15, 7), (15,)))
+    graph = traced(head, *values)
+    turn_narrow(graph)
+    made = graph(*values)
+    assert made.stride() == (1, 64)
+    torch.testing.assert_close(made, head(*values), rtol=1e-12, atol=1e-12)
+
+
+def test_wide_products_and_gradients_of_weights_stay_as_they_are() -> None:
+    def products(x: Tensor, weight: Tensor, gradient: Tensor) -> tuple[Tensor, ...]:
+        return x @ weight, gradient.t() @ x, x[:20] @ weight[:, :15]
+
+    graph = traced(products, torch.randn(64, 7), torch.randn(7, 40), torch.randn(64, 50))
+    turn_narrow(graph)
+    transposed = [node for node in graph.graph.nodes if node.target is aten.t.default]
+    assert len(transposed) == 1  # of the gradient, as before
 
 
 def _flat(mover: Any) -> list[Tensor]:
