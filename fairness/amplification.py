@@ -231,10 +231,13 @@ def _moved(
         )
     lead = int(before.low > even) - int(before.high < even)
     if lead == 0:
-        verdict = "The data lie near an even share; the predictions bring in a difference"
+        verdict = (
+            "The interval in the data covers an even share, so that they do not tell what would be "
+            "amplified; the predictions move the share all the same"
+        )
     elif lead == change.direction:
         verdict = "The predictions amplify what is in the data"
-    elif (after.value - even) * lead < 0:
+    elif after.high < even if lead > 0 else after.low > even:
         verdict = "The predictions turn it round"
     else:
         verdict = "The predictions lessen what is in the data"

@@ -1,8 +1,11 @@
 """An audit: every analysis that the columns of a table allow, and what the others lack."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
+
+import ibis
 
 from plausible.fairness.amplification import amplification
 from plausible.fairness.analysis import Analysis
@@ -45,7 +48,7 @@ class _Entry:
         run: from counts to the analysis.
         needs: measures.
         groups: least number of groups.
-        most: largest number of groups.
+        most: largest number of groups, in strata of groups and strata together.
         strata: least number of strata; at most `_POOLED` of them are analysed.
         score: whether a score has to be given.
         rows: whether the rows of single cases are needed.
@@ -98,6 +101,8 @@ class Audit:
             self.counts = read_counts(source, columns)
         if reference is not None and reference not in self.counts.groups:
             raise UnknownName(self.counts.group, reference, self.counts.groups)
+        if seed < 0:
+            raise DataError(f"A seed is a whole number from 0 up, but is {seed}.")
         self.columns = columns
         self.reference, self.seed = reference, seed
         self.skipped: list[tuple[str, str]] = []
@@ -155,6 +160,7 @@ class Audit:
                 "partial pooling of strata",
                 lambda c: pooled(c, **kw),
                 ("trials", "events"),
+                most=_POOLED,
                 strata=_MANY,
             ),
             _Entry(
@@ -163,7 +169,11 @@ class Audit:
                 ("trials", "events"),
                 strata=2,
             ),
-            _Entry("prosecutor's fallacy", lambda c: prosecutor(c, **seed), ("trials", "events")),
+            _Entry(
+                "prosecutor's fallacy",
+                lambda c: replace(prosecutor(_looked_for(c), **seed), counts=c),
+                ("trials", "events"),
+            ),
             _Entry("burden", lambda c: burden(c, **kw), ("trials", "events", "hits")),
             _Entry("errors of decisions", lambda c: scores(c, **kw), CONFUSION),
             _Entry(
@@ -191,6 +201,9 @@ class Audit:
             return "it needs a column of strata."
         if entry.strata and not entry.strata <= strata <= _POOLED:
             return f"it needs {entry.strata} to {_POOLED} strata; there are {strata:,}."
+        cells = len(self.counts.frame)
+        if entry.strata and cells > entry.most:
+            return f"it takes up to {entry.most:,} groups in strata; there are {cells:,}."
         groups = len(self.counts.groups)
         if groups < entry.groups:
             return f"it needs {entry.groups} groups or more; there are {groups}."
@@ -205,11 +218,17 @@ class Audit:
         score = table[self.columns.score].cast("float64")
         score = score.isnan().ifelse(None, score)
         ends = table.aggregate(low=score.min(), high=score.max()).execute().iloc[0]
-        width = (ends["high"] - ends["low"]) / 10 or 1.0
+        width = float(ends["high"] - ends["low"]) / 10 or 1.0
+        if not math.isfinite(width):
+            raise DataError(
+                f"it needs finite scores; they go from {ends['low']:g} to {ends['high']:g}."
+            )
         tenth = ((score - ends["low"]) / width).floor().cast("int64")
         number = (tenth > 9).ifelse(9, tenth)
-        middle = ends["low"] + (number + 0.5) * width
-        leveled = table.mutate(**{_LEVEL: middle.round(6).cast("string")})
+        digits = 3 - math.floor(math.log10(width))
+        middles = [round(float(ends["low"]) + (i + 0.5) * width, digits) for i in range(10)]
+        names = [(number == i, f"{middle:.15g}") for i, middle in enumerate(middles)]
+        leveled = table.mutate(**{_LEVEL: ibis.cases(*names)})
         columns = replace(
             self.columns,
             events=self.columns.outcome,
@@ -227,6 +246,8 @@ class Audit:
         assert columns is not None
         if len(columns.groups) > 1:
             raise DataError("it needs one column of the group, not several that are crossed.")
+        if columns.since or columns.until:
+            raise DataError("it needs the whole table, not only some days of it.")
         taken = {*columns.groups, columns.events, columns.hits, columns.decision, columns.outcome}
         taken |= {columns.score, columns.date}
         others = [name for name in open_table(self._source).columns if name not in taken]
@@ -240,6 +261,16 @@ class Audit:
             sources=[self.counts.source],
             seed=self.seed,
         )
+
+
+def _looked_for(counts: Counts) -> Counts:
+    """Hits among events, where hits were counted: to be searched is not what is looked for."""
+    if "hits" not in counts.measures:
+        return counts
+    frame = counts.frame.drop(columns="trials")
+    frame = frame.rename(columns={"events": "trials", "hits": "events"})
+    names = {"trials": counts.called("events"), "events": counts.called("hits")}
+    return replace(counts, frame=frame, names=names, missing={})
 
 
 def _flags(counts: Counts, columns: Columns | None) -> Counts:

@@ -1,7 +1,6 @@
 """Base rates: how often something is counted in each group, and how the groups compare (G1)."""
 
 import numpy as np
-from scipy import special
 
 from plausible.fairness.analysis import Analysis, Finding
 from plausible.fairness.counts import Counts
@@ -13,12 +12,15 @@ from plausible.fairness.rounded import CountedRate, RoundedRate
 from plausible.fairness.wording import (
     basis,
     cause,
-    clearest,
+    clearly,
     compared,
+    counted_gap,
+    extremes,
     left_out,
     needs,
     reference_of,
     sensitivity,
+    widest,
     with_cases,
 )
 
@@ -62,8 +64,7 @@ def base_rates(
     known = with_cases(counts, n, counts.called(trials))
     ref = reference_of(counts, n, reference)
     rates = Rates(k, n, prior, seed)
-    ends = special.betaincinv(rates.a[known], rates.b[known], np.array([[0.025], [0.975]]))
-    shown = [known[i] for i in clearest(ends[0], ends[1], [known.index(ref)])]
+    shown = extremes(rates, known, ref)
     names = counts.groups
     rate = f"rate of {counts.called(events)} among {counts.called(trials)}"
     each = {i: rates.estimate(f"{rate}, {names[i]}", i) for i in shown}
@@ -74,9 +75,15 @@ def base_rates(
     ratios = {i: rates.ratio(f"{rate}, {names[i]} / {names[ref]}", i, ref) for i in others}
     findings = [
         compared(
-            f"The {rate}", names[i], names[ref], (each[i], each[ref]), differences[i], ratios[i]
+            f"The {rate}",
+            names[i],
+            names[ref],
+            (each[i], each[ref]),
+            differences[i],
+            ratios[i],
+            counted_gap(rates, i, ref),
         )
-        for i in sorted(others, key=lambda i: -abs(differences[i].value))
+        for i in sorted(others, key=lambda i: -clearly(differences[i]))
     ]
     if not others:
         findings.append(
@@ -89,7 +96,7 @@ def base_rates(
     findings += left_out(counts, n, counts.called(trials), shown)
     assumptions = basis(counts, prior)
     if others:
-        first = max(others, key=lambda i: abs(differences[i].value))
+        first = widest(differences)
 
         def headline(other: Prior) -> Estimate:
             return Rates(k, n, other).difference(differences[first].label, first, ref)

@@ -163,7 +163,7 @@ def profile(
     names = list(rates)
     draws = {name: rates[name].draws(seed, i) for i, name in enumerate(names)}
     each = {name: estimate(f"{hypothesis} given {name}", draws[name]) for name in names}
-    ordered = sorted(names, key=lambda name: -each[name].value)
+    ordered = sorted(names, key=lambda name: -rates[name].value)
     top = ordered[0]
     wrong = estimate(f"not {hypothesis} given {top}", 1 - draws[top])
     findings = [innocent(f"{people} of {group} {top}", hypothesis, group, each[top], wrong)]
@@ -171,7 +171,8 @@ def profile(
     if len(names) > 1:
         rest = ordered[1]
         gap = estimate(f"{hypothesis}, {top} − {rest}", draws[top] - draws[rest], "difference")
-        findings.append(every_search(top, rest, (each[top], each[rest]), gap, hypothesis))
+        pair, counted = (each[top], each[rest]), rates[top].value - rates[rest].value
+        findings.append(every_search(top, rest, pair, gap, hypothesis, counted))
         estimates.append(gap)
     return Analysis(
         name="profile",

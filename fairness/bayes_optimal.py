@@ -12,6 +12,7 @@ from scipy import special
 from plausible.fairness.analysis import Analysis, Finding, Table
 from plausible.fairness.estimates import Estimate
 from plausible.fairness.posteriors import PRIORS, Rates
+from plausible.fairness.wording import deviations
 from plausible.inference.errors import DataError
 from plausible.inference.page import Picture
 from plausible.inference.style import CLASS_COLOURS, SOFT_INK, styled
@@ -148,21 +149,16 @@ def _errors(D: float, p: float) -> float:
 
 
 def _finding(D: float, p: float, amount: float, made: Estimate) -> Finding:
-    share = f"{100 * p:g} %"
-    if made.direction == 0:
-        text = (
-            f"With classes {D:g} standard deviations apart, the best classifier predicts a class "
-            f"of {share} {100 * amount:+.1f} points too often; in the simulation the interval, "
-            f"{made}, covers zero."
-        )
+    apart = deviations(D)
+    start = f"With classes {apart} apart, the best classifier predicts a class of {100 * p:g} %"
+    seen = ", which covers zero" if made.direction == 0 else ""
+    if p == 0.5:
+        text = f"{start} as often as it occurs; the difference in the simulation is {made}{seen}."
     else:
-        larger = (made.direction > 0) == (p > 0.5)
-        word = "more" if made.direction > 0 else "less"
-        verdict = "amplifies the majority" if larger else "does not amplify the majority"
+        word = "more" if amount > 0 else "less"
         text = (
-            f"With classes {D:g} standard deviations apart, the best classifier predicts a class "
-            f"of {share} {word} often than it occurs: {100 * amount:+.1f} points by the formula, "
-            f"{made} in the simulation. It {verdict}."
+            f"{start} {word} often than it occurs: {100 * amount:+.1f} points by the formula, "
+            f"{made} in the simulation{seen}. It amplifies the majority."
         )
     return Finding(text.replace("-", "−"), estimate=made)
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
 
 from plausible.fairness.analysis import Analysis, Finding
 from plausible.fairness.burden_rates import in_a_lifetime, odds_ratio, per_hit
@@ -15,12 +14,15 @@ from plausible.fairness.posteriors import PRIORS, Prior, Rates, inference_data
 from plausible.fairness.wording import (
     basis,
     cause,
-    clearest,
+    clearly,
     compared,
+    counted_gap,
+    extremes,
     left_out,
     needs,
     reference_of,
     sensitivity,
+    told,
     with_cases,
 )
 from plausible.inference.errors import DataError
@@ -70,8 +72,7 @@ def burden(
     known = with_cases(counts, sizes, counts.called(of))
     ref = reference_of(counts, sizes, reference)
     main = _in_vain(counts, prior) if "hits" in counts.measures else _events(counts, prior)
-    ends = special.betaincinv(main.a[known], main.b[known], np.array([[0.025], [0.975]]))
-    shown = [known[i] for i in clearest(ends[0], ends[1], [known.index(ref)])]
+    shown = extremes(main, known, ref)
     parts = []
     if "hits" in counts.measures:
         parts.append(_each_hit(counts, shown, ref, prior))
@@ -161,17 +162,18 @@ def _each_hit(counts: Counts, shown: Sequence[int], ref: int, prior: Prior) -> _
     findings, assumptions = [], []
     for i in sorted(ratios, key=lambda i: -abs(np.log(ratios[i].value))):
         one, other, ratio = each[i], each[ref], ratios[i]
-        if ratio.direction == 0:
+        if not told(ratio, counted_gap(vain, i, ref)):
+            where = "covers 1" if ratio.direction == 0 else "keeps off 1 by the prior alone"
             text = (
                 f"For each of the {hits}, {one} {events} are in vain for {names[i]} and {other} "
-                f"for {names[ref]}. The interval of their ratio, {ratio}, covers 1: these data do "
+                f"for {names[ref]}. The interval of their ratio, {ratio}, {where}: these data do "
                 "not tell who bears more."
             )
         else:
-            side = "More" if ratio.direction > 0 else "Fewer"
+            side = "more" if ratio.direction > 0 else "fewer"
             text = (
-                f"{side} {events} are in vain for {names[i]} than for {names[ref]}: {one} "
-                f"against {other} for each of the {hits}, {ratio}."
+                f"For each of the {hits}, {side} {events} are in vain for {names[i]}, {one}, than "
+                f"for {names[ref]}, {other}: a ratio of {ratio}."
             )
         findings.append(Finding(text, estimate=ratio))
     for i in with_any if not ratios else []:
@@ -221,8 +223,16 @@ def _among_all(counts: Counts, shown: Sequence[int], ref: int, prior: Prior) -> 
     gaps = {i: rates.difference(f"{label}, {names[i]} − {names[ref]}", i, ref) for i in others}
     ratios = {i: rates.ratio(f"{label}, {names[i]} / {names[ref]}", i, ref) for i in others}
     findings = [
-        compared(f"The {label}", names[i], names[ref], (each[i], each[ref]), gaps[i], ratios[i])
-        for i in sorted(others, key=lambda i: -abs(gaps[i].value))
+        compared(
+            f"The {label}",
+            names[i],
+            names[ref],
+            (each[i], each[ref]),
+            gaps[i],
+            ratios[i],
+            counted_gap(rates, i, ref),
+        )
+        for i in sorted(others, key=lambda i: -clearly(gaps[i]))
     ]
     return _Part(
         findings,
@@ -250,8 +260,15 @@ def _lifetimes(
     }
     what = f"The chance of {label}"
     findings = [
-        compared(what, names[i], names[ref], (each[i], each[ref]), gaps[i])
-        for i in sorted(gaps, key=lambda i: -abs(gaps[i].value))
+        compared(
+            what,
+            names[i],
+            names[ref],
+            (each[i], each[ref]),
+            gaps[i],
+            counted=counted_gap(rates, i, ref),
+        )
+        for i in sorted(gaps, key=lambda i: -clearly(gaps[i]))
     ] or [Finding(f"{what} is {each[ref]} for {names[ref]}.", estimate=each[ref])]
     assumption = (
         f"The chance in {times:,} {period} is 1 − (1 − p)^{times}, as if each of the {period} had "

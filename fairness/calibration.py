@@ -13,9 +13,13 @@ from plausible.fairness.wording import (
     SHOWN,
     basis,
     cause,
+    clearly,
+    counted_gap,
     needs,
     reference_of,
     sensitivity,
+    told,
+    widest,
     with_cases,
 )
 from plausible.inference.errors import DataError
@@ -39,12 +43,16 @@ def calibration(
     Groups are compared at equal levels, which are weighted by the people w of both groups there:
 
     .. math:: \frac{\sum_s w_s\, (\theta_{sg} - \theta_{sr})}{\sum_s w_s}, \quad
-              \theta_{sg} \mid k_{sg}, n_{sg} \sim \mathrm{Beta}(a + k_{sg},\; b + n_{sg} - k_{sg})
+              \theta_{sg} \mid k_{sg}, n_{sg} \sim
+              \mathrm{Beta}(a / S + k_{sg},\; b / S + n_{sg} - k_{sg})
+
+    The prior is spread over the S levels of the sum: Beta(a, b) at each of them would draw the
+    average of a small group to its own mean S times as strongly as that of one rate.
 
     Args:
         counts: trials and events (outcomes) by group, with the levels of the score as strata.
         reference: r, the group that others are compared with; the largest by default.
-        prior: of every rate.
+        prior: of the rate at one level; of an average over levels, spread over them.
         seed: of the draws.
 
     Returns:
@@ -70,7 +78,9 @@ def calibration(
     label = f"{counts.called('events')} at equal {counts.by}"
     rates = _rates(counts, prior, seed)
     draws = {
-        i: _standardised(rates, n, i, ref, levels) for i, levels in common.items() if len(levels)
+        i: _standardised(counts, prior, seed, i, ref, levels)
+        for i, levels in common.items()
+        if len(levels)
     }
     gaps = {
         i: estimate(f"{label}, {names[i]} − {names[ref]}", x, "difference")
@@ -78,19 +88,20 @@ def calibration(
     }
     findings = [
         _finding(label, names[i], names[ref], gaps[i])
-        for i in sorted(gaps, key=lambda i: -abs(gaps[i].value))
+        for i in sorted(gaps, key=lambda i: -clearly(gaps[i]))
     ]
     assumptions = basis(counts, prior)
     assumptions.append(
         "Levels weigh as many as they have people of the two groups that are compared; levels at "
-        "which one of them has nobody are left out."
+        "which one of them has nobody are left out. In an average over levels the prior is spread "
+        "over them, each with its share of it."
     )
     if gaps:
-        far = max(gaps, key=lambda i: abs(gaps[i].value))
+        far = widest(gaps)
         findings.insert(1, _level_by_level(counts, rates, far, ref, common[far]))
 
         def headline(p: Prior) -> Estimate:
-            drawn = _standardised(_rates(counts, p, seed), n, far, ref, common[far])
+            drawn = _standardised(counts, p, seed, far, ref, common[far])
             return estimate(gaps[far].label, drawn, "difference")
 
         assumptions.append(sensitivity(headline))
@@ -124,10 +135,13 @@ def _rates(counts: Counts, prior: Prior, seed: int) -> Rates:
 
 
 def _standardised(
-    rates: Rates, n: NDArray[np.int64], one: int, other: int, levels: NDArray[np.int64]
+    counts: Counts, prior: Prior, seed: int, one: int, other: int, levels: NDArray[np.int64]
 ) -> Array:
     """Draws of the weighted difference between two groups, shape (DRAWS,)."""
+    n = counts.cells("trials")
     groups = n.shape[1]
+    spread = Prior(prior.events / len(levels), prior.others / len(levels))
+    rates = _rates(counts, spread, seed)
     weights = n[levels][:, [one, other]].sum(axis=1)
     parts = [
         w * (rates.draws_of(s * groups + one) - rates.draws_of(s * groups + other))
@@ -139,12 +153,12 @@ def _standardised(
 def _finding(label: str, one: str, other: str, gap: Estimate) -> Finding:
     if gap.direction == 0:
         text = (
-            f"The rate of {label} differs between {one} and {other} by {gap}, which covers zero: "
-            "these data do not tell for whom it is higher."
+            f"The rates of {label} of {one} and {other} differ by {gap}, which covers zero: these "
+            "data do not tell for whom it is higher."
         )
     else:
         side = "higher" if gap.direction > 0 else "lower"
-        text = f"The rate of {label} is {side} for {one} than for {other}, by {gap}."
+        text = f"The rate of {label} is {side} for {one} than for {other}: a difference of {gap}."
     return Finding(text, "An average over levels: differences of both signs can cancel.", gap)
 
 
@@ -153,10 +167,8 @@ def _level_by_level(
 ) -> Finding:
     """At how many levels each of two groups has the higher rate."""
     groups = len(counts.groups)
-    sides = [
-        rates.difference("", s * groups + one, s * groups + other).direction
-        for s in levels.tolist()
-    ]
+    cells = [(s * groups + one, s * groups + other) for s in levels.tolist()]
+    sides = [told(rates.difference("", *pair), counted_gap(rates, *pair)) for pair in cells]
     higher, lower = sides.count(1), sides.count(-1)
     return Finding(
         f"Level by level, {counts.groups[one]} lies above {counts.groups[other]} at {higher} of "

@@ -105,7 +105,7 @@ def chance(
         "of them has to do with?",
         findings=[
             _found(*wide),
-            _found(*tall),
+            *([_found(*tall)] if tall is not wide else []),
             Finding(
                 f"Among all {pairs * (pairs - 1) // 2:,} pairs of {pairs:,} features, the largest "
                 f"correlation is {every[0][1].value:.2f} on average in {every[0][0]:,} rows and "

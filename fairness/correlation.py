@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
@@ -57,7 +58,7 @@ def correlation(
 
     Args:
         x: shape (rows,).
-        y: shape (rows,); rows where either is missing are left out and counted.
+        y: shape (rows,); rows where either, or the time, is missing are left out and counted.
         names: what the columns are.
         times: when each row was taken, where rows follow each other in time; None otherwise.
         searched: how many pairs were looked at to find this one, where that is known.
@@ -69,13 +70,13 @@ def correlation(
         The analysis; its posterior has "correlation", and "of_changes" with times.
 
     Raises:
-        DataError: for columns of other lengths, fewer than 3 rows (4 with times), or a column that
+        DataError: for columns of other lengths, fewer than 3 rows (5 with times), or a column that
             does not vary or follows exactly from the other.
     """
     a, b, t, left = _rows(x, y, times)
     main = CorrelationPosterior(pearson(a, b), len(a), prior)
     whole = main.estimate(f"correlation of {names[0]} and {names[1]}")
-    findings = [_direction(names, whole, len(a)), _by_chance(main, searched)]
+    findings = [_direction(names, whole, main.r, len(a)), _by_chance(main, searched)]
     estimates, drawn = [whole], {"correlation": main.draws(seed)}
     if left:
         findings.append(Finding(f"{left:,} rows in which a value is missing are left out."))
@@ -139,6 +140,8 @@ def _rows(
     if a.ndim != 1 or a.shape != b.shape or (t is not None and t.shape != a.shape):
         raise DataError("The columns, and their times, need one value for each row.")
     kept = np.isfinite(a) & np.isfinite(b)
+    if t is not None:
+        kept &= ~np.asarray(pd.isna(t))
     least = 3 if t is None else 5
     if kept.sum() < least:
         raise DataError(f"There are {int(kept.sum())} whole rows; {least} or more are needed.")
@@ -150,17 +153,18 @@ def _rows(
     return a, b, t, int((~kept).sum())
 
 
-def _direction(names: tuple[str, str], e: Estimate, rows: int) -> Finding:
+def _direction(names: tuple[str, str], e: Estimate, r: float, rows: int) -> Finding:
+    counted = f"r = {r:+.3g} in {rows:,} rows".replace("-", "−")
     if e.direction == 0:
         text = (
-            f"The correlation of {names[0]} and {names[1]} in {rows:,} rows is {e}. The interval "
+            f"For {names[0]} and {names[1]}, {counted} puts the correlation at {e}. The interval "
             "covers zero: these data do not tell whether they go together."
         )
     else:
         word = "higher" if e.direction > 0 else "lower"
         text = (
-            f"Where {names[0]} is higher, {names[1]} is {word}: in {rows:,} rows the correlation "
-            f"is {e}."
+            f"Where {names[0]} is higher, {names[1]} is {word}: {counted} puts the correlation at "
+            f"{e}."
         )
     return Finding(text, "That holds if rows are independent and the pair was not picked.", e)
 
@@ -243,7 +247,7 @@ def _drift(walked: Estimate, r: float, rows: int) -> Finding:
         f"Of pairs of random walks with {rows:,} rows that have nothing to do with each other, "
         f"{walked} correlate by {abs(r):.3g} or more, against {chance_alone} "
         "of the pairs whose rows are independent.",
-        "Drift alone makes large correlations; these are of a simulation.",
+        "Drift alone makes large correlations more frequent; these are of a simulation.",
         walked,
     )
 

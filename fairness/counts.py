@@ -147,12 +147,13 @@ class Counts:
 
 
 def _whole(values: pd.Series, name: str, groups: pd.Series) -> NDArray[np.int64]:
-    numbers = np.asarray(pd.to_numeric(values, errors="coerce"), dtype=np.float64)
+    given = pd.to_numeric(values, errors="coerce")
+    numbers = np.asarray(given, dtype=np.float64)
     for wrong, what in (
         (~np.isfinite(numbers), "no number"),
         (numbers < 0, "a negative number"),
         (numbers != np.floor(numbers), "a fractional number"),
-        (numbers > 2**53, "too large a number"),
+        (np.asarray(given > 2**53), "too large a number"),
     ):
         if wrong.any():
             i = int(wrong.argmax())

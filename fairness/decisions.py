@@ -93,7 +93,7 @@ def decisions(
         title="What to do with a prediction",
         question="Which action has the lowest expected cost, and where would it be another one?",
         findings=[
-            _choice(costs, mean, best, each, extra),
+            _choice(costs, mean, best, each, extra, alpha is not None),
             _sensitive(costs, wins, best),
             *_mixtures(costs, expected),
             _worth(values, float(expected[best])),
@@ -156,7 +156,12 @@ def _wins(costs: Costs, mean: Array, drawn: Array) -> Array:
 
 
 def _choice(
-    costs: Costs, mean: Array, best: int, each: Sequence[Estimate], extra: Mapping[int, Estimate]
+    costs: Costs,
+    mean: Array,
+    best: int,
+    each: Sequence[Estimate],
+    extra: Mapping[int, Estimate],
+    learned: bool,
 ) -> Finding:
     likely = int(mean.argmax())
     text = (
@@ -177,7 +182,8 @@ def _choice(
             f" The next best, “{name}”, costs more by {gap}; the interval reaches 0: as far as "
             "costs and probabilities are known, they do not tell which of the two is better."
         )
-    return Finding(text, "The interval covers unknown probabilities and costs.", gap)
+    unknown = "probabilities and costs" if learned else "costs"
+    return Finding(text, f"The interval covers unknown {unknown}.", gap)
 
 
 def _sensitive(costs: Costs, wins: Array, best: int) -> Finding:
@@ -201,9 +207,9 @@ def _mixtures(costs: Costs, expected: Array) -> list[Finding]:
         pure = min(parts, key=lambda a: expected[costs.actions.index(a)])
         said.append(
             Finding(
-                f"To choose at random (“{name}”) costs {cost:.3g} on average, "
-                f"{cost - expected[costs.actions.index(pure)]:.3g} more than "
-                f"“{pure}” every time, the better of its parts.",
+                f"To choose at random (“{name}”) costs {_plain(cost)} on average, "
+                f"{_plain(cost - expected[costs.actions.index(pure)])} more than "
+                f"“{pure}” every time, the best of its parts.",
                 "What chance gives in return, such as records of cases that would never be looked "
                 "at or a use of both forms, is not among the costs.",
             )
@@ -214,10 +220,14 @@ def _mixtures(costs: Costs, expected: Array) -> list[Finding]:
 def _worth(values: Mapping[str, float], cost: float) -> Finding:
     listed = "; ".join(f"{value:.3g} for {what}" for what, value in values.items())
     return Finding(
-        f"The best action is expected to cost {cost:.3g} a case. To know more before acting would "
-        f"save, on average: {listed}.",
+        f"The best action is expected to cost {_plain(cost)} a case. To know more before acting "
+        f"would save, on average: {listed}.",
         "That is before the price of finding out.",
     )
+
+
+def _plain(cost: float) -> str:
+    return f"{cost:.3g}".replace("-", "−")
 
 
 def _belief(costs: Costs, mean: Array, alpha: Array | None, prior: float) -> str:
@@ -235,7 +245,7 @@ def _prior_sensitivity(costs: Costs, known: Array) -> str:
     for prior in _PRIORS:
         expected = costs.mean @ ((prior + known) / (prior + known).sum())
         best = int(expected.argmin())
-        each.append(f"Dirichlet({prior:g}): {costs.actions[best]}, {expected[best]:.3g}")
+        each.append(f"Dirichlet({prior:g}): {costs.actions[best]}, {_plain(expected[best])}")
     return f"Prior sensitivity of the best action and its cost: {'; '.join(each)}."
 
 

@@ -17,6 +17,7 @@ __all__ = ["GroupPosterior", "from_arrests", "from_surveys", "left_out", "upper"
 
 Array = NDArray[np.float64]
 _SETTLED = 0.5  # less than half of the prior variance is left
+_TIED = 0.7  # each explains about half of the variance of the other
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +63,8 @@ def from_arrests(
         f"Before any {arrests} were counted, {use} among {known} was put at {before}; after them, "
         f"at {each[known]}. They take away {_per_cent(max(alone[known].narrowed, 0.0))} of the "
         f"variance that is left once {use} is taken to be no rarer than {arrests}. The correlation "
-        f"of {use} and detection, both in logarithms, is {_signed(tied)}: one can stand in for the "
-        "other"
+        f"of {use} and detection, both in logarithms, is {_signed(tied)}"
+        f"{': one can stand in for the other' if tied < -_TIED else ''}"
     )
     if alone[known].narrowed < _SETTLED:
         verdict = f"{upper(use)} is not identifiable from {arrests} alone. {numbers}."

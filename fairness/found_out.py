@@ -1,10 +1,9 @@
 """Stopped for one crime and found out for another: who gets away with it, by group (G11)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from plausible.fairness.analysis import Analysis, Finding
 from plausible.fairness.counts import Counts
@@ -15,8 +14,10 @@ from plausible.fairness.rounded import Rate
 from plausible.fairness.wording import (
     basis,
     cause,
-    clearest,
+    clearly,
     compared,
+    counted_gap,
+    extremes,
     left_out,
     needs,
     reference_of,
@@ -60,7 +61,8 @@ def found_out(
 
     Raises:
         UnknownName: for a measure or reference that is not there.
-        DataError: if there are no people, or a shown group has no rate of Y or one of 0.
+        DataError: if there are no people, or a shown group has no rate of Y, one of 0, or
+            one below that of its arrests.
     """
     needs(counts, "trials", "events", "hits")
     n, names = counts["trials"], counts.groups
@@ -68,20 +70,20 @@ def found_out(
     known = with_cases(counts, n, people)
     ref = reference_of(counts, n, reference)
     rates = Rates(counts["hits"], n, prior, seed)
-    ends = special.betaincinv(rates.a[known], rates.b[known], np.array([[0.025], [0.975]]))
-    shown = [known[i] for i in clearest(ends[0], ends[1], [known.index(ref)])]
+    shown = extremes(rates, known, ref)
     label = f"rate of arrests for {other} in {stops}"
     chance = {i: rates.draws_of(i) for i in shown}
     draws, named = {f"{label} among {people}": chance}, {"found_out": chance}
     if offenders is not None:
         named["found_out_given_y"] = draws[f"{label} among those who do it"] = {
-            i: chance[i] / _offending(offenders, names[i], other).draws(seed + 1, i) for i in shown
+            i: _of_offenders(chance[i], offenders, names[i], other, [seed + 1, i]) for i in shown
         }
     whoms = [what.removeprefix(f"{label} ") for what in reversed(draws)]
     findings: list[Finding] = []
     estimates: list[Estimate] = []
     for what, drawn in reversed(draws.items()):
-        said, numbers = _by_group(what, counts, drawn, ref)
+        counted = {i: counted_gap(rates, i, ref) if drawn is chance else None for i in shown}
+        said, numbers = _by_group(what, counts, drawn, ref, counted)
         findings += said
         estimates += numbers
     assumptions = basis(counts, prior)
@@ -130,16 +132,33 @@ def found_out(
     )
 
 
-def _offending(offenders: Mapping[str, Rate], name: str, other: str) -> Rate:
+def _of_offenders(
+    chance: Array, offenders: Mapping[str, Rate], name: str, other: str, seed: Sequence[int]
+) -> Array:
+    """Draws of P(found out given Y) in one group, given that no more are found out than do Y."""
     if name not in offenders:
         raise DataError(f"There is no rate of {other} for {name!r}; give one for each group.")
     if offenders[name].value == 0:
         raise DataError(f"The rate of {other} for {name!r} is 0 and cannot be divided by.")
-    return offenders[name]
+    share = chance / offenders[name].draws(*seed)
+    possible = share[share <= 1]
+    if len(possible) < len(share) / 1000:
+        raise DataError(
+            f"More people of {name!r} are arrested for {other} than do it ({offenders[name]}). "
+            "Arrests must count people who do it, each once, and both must be of the same people "
+            "and time."
+        )
+    if len(possible) == len(share):
+        return share
+    return np.random.default_rng(seed).choice(possible, len(share))
 
 
 def _by_group(
-    what: str, counts: Counts, draws: Mapping[int, Array], ref: int
+    what: str,
+    counts: Counts,
+    draws: Mapping[int, Array],
+    ref: int,
+    counted: Mapping[int, float | None],
 ) -> tuple[list[Finding], list[Estimate]]:
     """The rates of all shown groups, and the sentences that compare them with the reference."""
     names = counts.groups
@@ -151,8 +170,16 @@ def _by_group(
         gaps[i] = estimate(f"{what}, {names[i]} − {names[ref]}", difference, "difference")
         ratios[i] = estimate(f"{what}, {names[i]} / {names[ref]}", quotient, "ratio")
     findings = [
-        compared(f"The {what}", names[i], names[ref], (each[i], each[ref]), gaps[i], ratios[i])
-        for i in sorted(others, key=lambda i: -abs(gaps[i].value))
+        compared(
+            f"The {what}",
+            names[i],
+            names[ref],
+            (each[i], each[ref]),
+            gaps[i],
+            ratios[i],
+            counted[i],
+        )
+        for i in sorted(others, key=lambda i: -clearly(gaps[i]))
     ]
     if not others:
         text = f"The {what} is {spoken(each[ref])} for {names[ref]}."

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from plausible.fairness.analysis import Finding
 from plausible.fairness.counts import Counts
 from plausible.fairness.estimates import Estimate, estimate
+from plausible.fairness.wording import widest
 
 __all__ = ["clash", "implied_false_positive_rate"]
 
@@ -45,7 +46,7 @@ def clash(
     far = gaps["base rate"]
     if not far:
         return [], []
-    i = max(far, key=lambda i: abs(far[i].value))
+    i = widest(far)
     pair = [shown.index(i), shown.index(ref)]
     one, other = counts.groups[i], counts.groups[ref]
     base = draws["base rate"][:, pair]
@@ -69,8 +70,11 @@ def clash(
             f"The base rate is {side} for {one} than for {other} by {far[i]}. A score with the "
             "same positive predictive value and the same false-negative rate for both would "
             f"therefore have a false-positive rate of {rates[0]} for {one} and {rates[1]} for "
-            f"{other}: unless it makes no mistakes, not all three can be equal."
+            f"{other}: unless it flags nobody wrongly, or nobody rightly, not all three can be "
+            "equal."
         )
+        if max(rates, key=lambda e: e.value).high > 1:
+            text += " A rate above 100 % means that no such score exists."
     caveat = "This is arithmetic and holds for every score, whoever or whatever made it."
     return [Finding(text, caveat, gap)], [*rates, gap]
 

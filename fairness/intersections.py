@@ -8,7 +8,16 @@ from plausible.fairness.counts import Counts
 from plausible.fairness.estimates import Estimate, estimate
 from plausible.fairness.figures import intervals
 from plausible.fairness.posteriors import PRIORS, Prior, Rates, inference_data
-from plausible.fairness.wording import SHOWN, basis, cause, needs, sensitivity, spoken, with_cases
+from plausible.fairness.wording import (
+    SHOWN,
+    basis,
+    cause,
+    needs,
+    sensitivity,
+    spoken,
+    told,
+    with_cases,
+)
 from plausible.inference.errors import DataError, UnknownName
 
 __all__ = ["intersections"]
@@ -73,7 +82,9 @@ def intersections(
         excess = estimate(f"excess of the {rate}, {name}", excesses[name], "difference")
         quotient = both * none / (only_s * only_g)
         times = estimate(f"excess ratio of the {rate}, {name}", quotient, "ratio")
-        findings.append(_finding(rate, name, seen, apart, excess, times))
+        raw = (k.ravel() / np.maximum(n.ravel(), 1))[cell]
+        side = told(excess, float(raw[0] - raw[1] - raw[2] + raw[3]))
+        findings.append(_finding(rate, name, seen, apart, excess, times, side))
         estimates += [seen, apart, excess, times]
 
     def headline(p: Prior) -> Estimate:
@@ -147,20 +158,27 @@ def _reference(
 
 
 def _finding(
-    rate: str, name: str, seen: Estimate, apart: Estimate, excess: Estimate, times: Estimate
+    rate: str,
+    name: str,
+    seen: Estimate,
+    apart: Estimate,
+    excess: Estimate,
+    times: Estimate,
+    side: int,
 ) -> Finding:
     start = (
         f"The {rate} is {spoken(seen)} for {name}; the two apart predict {apart}. The excess is "
         f"{excess}"
     )
-    if excess.direction == 0:
+    if side == 0:
+        where = "covers zero" if excess.direction == 0 else "keeps off zero by the prior alone"
         text = (
-            f"{start}, which covers zero: these data do not tell whether the two together go with "
+            f"{start}, which {where}: these data do not tell whether the two together go with "
             "more or less than both apart."
         )
     else:
-        side = "more" if excess.direction > 0 else "less"
-        text = f"{start}: the two together go with {side} than both apart."
+        word = "more" if side > 0 else "less"
+        text = f"{start}: the two together go with {word} than both apart."
     if times.direction == excess.direction:
         caveat = f"Ratios say the same: {times}."
     else:

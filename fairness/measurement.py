@@ -44,7 +44,7 @@ class LogUniform:
         return np.where(inside, 1 / np.where(inside, rate, 1) / -np.log(self.low), 0.0)
 
     def __str__(self) -> str:
-        return f"uniform in its logarithm from {self.low:g} to 1"
+        return f"uniform in its logarithm from {np.format_float_positional(self.low)} to 1"
 
 
 ANY_ORDER = LogUniform()

@@ -11,6 +11,7 @@ from plausible.fairness.analysis import Analysis, Finding
 from plausible.fairness.estimates import Estimate, estimate
 from plausible.fairness.figures import plain
 from plausible.fairness.posteriors import inference_data, shares
+from plausible.fairness.wording import told
 from plausible.inference.errors import DataError
 from plausible.inference.page import Picture
 from plausible.inference.style import CLASS_COLOURS, SOFT_INK, styled
@@ -70,6 +71,8 @@ def planes(
         for s, x in zip(places, (seen / struck).T, strict=True)
     ]
     most = int(np.argmax([hits[s] for s in places]))
+    holed = np.array([hits[s] for s in places]) / sum(hits.values())
+    counted = [None] * len(places) if exposure is None else (holed / struck[0] - 1).tolist()
     order = sorted(range(len(places)), key=lambda i: survival[i].value)
     findings = [
         Finding(
@@ -78,7 +81,7 @@ def planes(
             "Only planes that came back were counted.",
             holes[most],
         ),
-        *(_returned(places[i], survival[i]) for i in order),
+        *(_returned(places[i], survival[i], counted[i]) for i in order),
     ]
     if exposure is None:
         findings.append(
@@ -128,14 +131,16 @@ def _check(hits: Mapping[str, int], exposure: Mapping[str, float] | None) -> Non
         )
 
 
-def _returned(place: str, survival: Estimate) -> Finding:
-    if survival.direction == 0:
+def _returned(place: str, survival: Estimate, counted: float | None) -> Finding:
+    side = told(survival, counted)
+    if side == 0:
+        where = "covers 1" if survival.direction == 0 else "keeps off 1 by the prior alone"
         text = (
             f"Planes returned from a hit at the {place} {survival} as often as from hits on "
-            "average; the interval covers 1: these data do not tell whether it is worse."
+            f"average; the interval {where}: these data do not tell whether it is worse."
         )
     else:
-        word = "more" if survival.direction > 0 else "less"
+        word = "more" if side > 0 else "less"
         text = (
             f"Planes returned from a hit at the {place} {word} often than from hits on average: "
             f"{survival}."

@@ -196,7 +196,8 @@ def _sides(what: str, kind: str, names: Sequence[str], gaps: Sequence[Estimate])
     below.sort(key=lambda i: gaps[i].value)
     rest = len(gaps) - len(above) - len(below)
     said = [
-        f"{len(who):,} lie {side} {what}{': ' + _listed(who, names) if who else ''}"
+        f"{len(who):,} {'lies' if len(who) == 1 else 'lie'} {side} {what}"
+        + (f": {_listed(who, names)}" if who else "")
         for who, side in ((above, "above"), (below, "below"))
     ]
     return [

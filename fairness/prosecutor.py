@@ -14,12 +14,14 @@ from plausible.fairness.posteriors import PRIORS, Prior, Rates, inference_data
 from plausible.fairness.wording import (
     basis,
     cause,
-    clearest,
+    counted_gap,
+    extremes,
     left_out,
     natural,
     needs,
     sensitivity,
     spoken,
+    told,
     with_cases,
 )
 from plausible.inference.page import Picture
@@ -70,9 +72,9 @@ def prosecutor(counts: Counts, *, prior: Prior = PRIORS["uniform"], seed: int = 
     known = with_cases(counts, n, trials)
     forward = Rates(k, n, prior, seed)
     each = {i: forward.estimate(f"{events} given {names[i]}", i) for i in known}
-    top = max(known, key=lambda i: each[i].value)
-    lows, highs = (np.array([getattr(each[i], end) for i in known]) for end in ("low", "high"))
-    shown = [known[i] for i in clearest(lows, highs, [known.index(top)])]
+    # By its prior alone a group of few without an event would have the highest rate.
+    top = max(known, key=lambda i: (k[i] > 0, each[i].value))
+    shown = extremes(forward, known, top)
     given_group, given_event = _both_ways(k[known], n[known], prior, seed, shown, known)
     backward = Rates(k[known], np.full(len(known), k.sum()), _of_others(prior, len(known)))
     reverse = {i: backward.estimate(f"{names[i]} given {events}", known.index(i)) for i in shown}
@@ -87,20 +89,25 @@ def prosecutor(counts: Counts, *, prior: Prior = PRIORS["uniform"], seed: int = 
         innocent(
             f"{trials} of {counts.group} {names[top]}", events, counts.group, each[top], wrong
         ),
-        _two_directions(
-            trials, events, f"{counts.group} {names[top]}", each[top], reverse[top], swapped
-        ),
     ]
-    estimates = [*(each[i] for i in shown), *reverse.values(), wrong, swapped]
+    estimates = [*(each[i] for i in shown), wrong]
+    if not k.any():
+        text = f"There are no {events}, so that of whom they would be cannot be asked."
+        findings.append(Finding(text))
+    elif len(known) > 1:
+        whose = f"{counts.group} {names[top]}"
+        findings.append(_two_directions(trials, events, whose, each[top], reverse[top], swapped))
+        estimates += [*reverse.values(), swapped]
     if len(known) > 1:
         rest = max((i for i in known if i != top), key=lambda i: n[i])
         gap = forward.difference(f"{events}, {names[top]} − {names[rest]}", top, rest)
-        findings.append(every_search(names[top], names[rest], (each[top], each[rest]), gap, events))
+        pair, counted = (each[top], each[rest]), counted_gap(forward, top, rest)
+        findings.append(every_search(names[top], names[rest], pair, gap, events, counted))
         estimates.append(gap)
     return Analysis(
         name="prosecutor",
         title="What the group says about a person",
-        question=f"Does being of one {counts.group} rather than another say that a person is "
+        question=f"Does being of one {counts.group} rather than another say that a case is "
         f"among the {events}?",
         findings=[*findings, *left_out(counts, n, trials, shown)],
         estimates=estimates,
@@ -203,10 +210,16 @@ def _two_directions(
 
 
 def every_search(
-    one: str, other: str, rates: tuple[Estimate, Estimate], gap: Estimate, events: str
+    one: str,
+    other: str,
+    rates: tuple[Estimate, Estimate],
+    gap: Estimate,
+    events: str,
+    counted: float,
 ) -> Finding:
     """What a rule does that goes by the sign of a difference, however small it is."""
-    if gap.direction == 0:
+    side = told(gap, counted)
+    if side == 0:
         return Finding(
             f"Whether {one} or {other} has the higher rate of {events} these data do not tell: "
             f"the difference is {gap}. A rule that goes where the estimate is higher would still "
@@ -214,11 +227,11 @@ def every_search(
             estimate=gap,
         )
     wrong = [_complement("", rate) for rate in rates]
-    side = "higher" if gap.direction > 0 else "lower"
+    word = "higher" if side > 0 else "lower"
     return Finding(
-        f"The rate of {events} is {side} for {one} than for {other}, by {gap}. A rule that goes "
-        f"where the estimate is higher sends every search to {one}, of whom {wrong[0]} do not "
-        f"count as {events}, against {wrong[1]} of {other}.",
+        f"The rate of {events} is {word} for {one} than for {other}: a difference of {gap}. A rule "
+        f"that goes where the estimate is higher sends every search to {one}, of whom {wrong[0]} "
+        f"do not count as {events}, against {wrong[1]} of {other}.",
         caveat="How large a difference is does not enter such a rule; only its sign does.",
         estimate=gap,
     )

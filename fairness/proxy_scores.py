@@ -10,7 +10,7 @@ from plausible.fairness.analysis import Finding
 from plausible.fairness.estimates import DRAWS, Estimate, estimate
 from plausible.fairness.logistic import halves, refitted
 
-__all__ = ["Dropped", "dropped"]
+__all__ = ["Dropped", "dropped", "top"]
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -50,8 +50,9 @@ def dropped(X: Array, g: Whole, outcome: Whole, names: Sequence[str], *, seed: i
     """
     train = halves(2 * g + outcome, seed)
     tables = (np.c_[X, np.eye(len(names))[g]], X)
+    wanted = int(outcome[~train].sum())
     flagged = [
-        _top(refitted(z[train], outcome[train], z[~train], _REFITS, seed=seed), outcome[~train])
+        top(refitted(z[train], outcome[train], z[~train], _REFITS, seed=seed), wanted, seed)
         for z in tables
     ]
     g, outcome = g[~train], outcome[~train]
@@ -59,15 +60,21 @@ def dropped(X: Array, g: Whole, outcome: Whole, names: Sequence[str], *, seed: i
     estimates: list[Estimate] = []
     for rate, (among, error, meaning) in _ERRORS.items():
         wrong = [flags == error for flags in flagged]
-        draws = {}
+        draws, missing = {}, []
         for i, name in enumerate(names):
             rows = (outcome == among) & (g == i)
-            draws[name] = _rates(wrong[0][rows], wrong[1][rows], [seed, among, i])
-        for name in names:
+            if rows.any():
+                draws[name] = _rates(wrong[0][rows], wrong[1][rows], [seed, among, i])
+            else:
+                missing.append(name)
+        if missing:
+            text = f"There is no {rate} ({meaning}) for {', '.join(missing)}: nobody to divide by."
+            findings.append(Finding(text))
+        for name in draws:
             for how, drawn in zip(("with", "without"), draws[name], strict=True):
                 estimates.append(estimate(f"{rate} {how} the group, {name}", drawn))
         last = names[-1]
-        for name in names[:-1]:
+        for name in (x for x in draws if x != last and last in draws):
             gaps = [a - b for a, b in zip(draws[name], draws[last], strict=True)]
             pair = f"{name} − {last}"
             kept = estimate(f"{rate} with the group, {pair}", gaps[0], "difference")
@@ -80,10 +87,21 @@ def dropped(X: Array, g: Whole, outcome: Whole, names: Sequence[str], *, seed: i
     return Dropped(findings, estimates)
 
 
-def _top(scores: Array, outcome: Whole) -> Whole:
-    """1 for as many rows with the highest scores as have the outcome, in each column."""
+def top(scores: Array, wanted: int, seed: int) -> Whole:
+    """1 for so many rows with the highest scores, in each column, and 0 for the others.
+
+    Ties are broken at random: in the order of the rows they would favour groups that come first.
+
+    Args:
+        scores: shape (rows, columns).
+        wanted: how many are flagged.
+        seed: of the order of ties, the same in each column.
+    """
     flags = np.zeros(scores.shape, dtype=np.int64)
-    order = np.argsort(-scores, axis=0, kind="stable")[: int(outcome.sum())]
+    shuffled = np.random.default_rng(seed).permutation(len(scores))
+    # Sums of the same numbers can differ in their last digits, which would make an order of ties.
+    rounded = scores[shuffled].round(9)
+    order = shuffled[np.argsort(-rounded, axis=0, kind="stable")[:wanted]]
     np.put_along_axis(flags, order, 1, axis=0)
     return flags
 
@@ -118,7 +136,7 @@ def _gap(
         )
     else:
         side = "higher" if gone.direction > 0 else "lower"
-        start = f"{what} is {side} for {one} than for {other}, by {gone}."
+        start = f"{what} is {side} for {one} than for {other}: a difference of {gone}."
     if change.direction == 0:
         end = (
             f"With the group it is {kept}; whether dropping the group changes that these data do "

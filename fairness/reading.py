@@ -1,6 +1,7 @@
 """Counts per group from any table: files and databases are read by one query that adds up."""
 
 import datetime
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,9 +72,12 @@ class Columns:
         if not self.groups:
             raise DataError("Name the column of the group, or several that are crossed.")
         named = [self.trials, self.events, self.hits, self.by, self.decision, self.outcome]
-        for name in (*self.groups, *named, self.score, self.date):
-            if name is not None and name not in names:
+        taken = [name for name in (*self.groups, *named, self.score) if name is not None]
+        for name in taken if self.date is None else (*taken, self.date):
+            if name not in names:
                 raise UnknownName("column", name, names)
+            if taken.count(name) > 1:
+                raise DataError(f"Column {name!r} is named twice. Give each part its own column.")
         if self.confusion:
             if self.events is not None or self.trials is not None or self.hits is not None:
                 raise DataError("Give either events (and trials, hits) or an outcome, not both.")
@@ -87,6 +91,8 @@ class Columns:
             )
         if (self.score is None) != (self.threshold is None):
             raise DataError("A score needs a threshold, and a threshold a score: give both.")
+        if self.threshold is not None and not math.isfinite(self.threshold):
+            raise DataError(f"The threshold has to be a finite number, but is {self.threshold}.")
         if self.date is None and (self.since or self.until):
             raise DataError("since and until need a column of dates: name it with date=.")
 
@@ -286,7 +292,8 @@ def _counts(frame: pd.DataFrame, columns: Columns, source: str) -> Counts:
     measures = [name for name in (*CONFUSION, "trials", "events", "hits") if name in frame]
     _check_values(frame, columns, keys, measures)
     frame[measures] = frame[measures].fillna(0)
-    empty = frame[keys].isna().any(axis=1) | (frame[keys] == "").any(axis=1)
+    texts = frame[keys].apply(lambda column: column.str.strip())
+    empty = frame[keys].isna().any(axis=1) | (texts == "").any(axis=1)
     missing: Mapping[str, int] = {
         "rows": int(frame.loc[empty, "rows"].sum()),
         "values": int(frame.loc[~empty, "unread"].sum()),
@@ -336,8 +343,8 @@ def _check_values(
             raise DataError(f"Column {column!r} has the negative value {low:g}; counts have none.")
         if f"{name}_whole" in frame and not frame[f"{name}_whole"].fillna(True).all():
             raise DataError(
-                f"Column {column!r} has fractional or infinite values, but it is added up as "
-                "counts. Give counts, not rates."
+                f"Column {column!r} has values that are fractional, infinite or above 2^53, but "
+                "it is added up as counts. Give counts, not rates."
             )
     if wrong := int(frame["disorder"].sum()):
         row = frame[frame["disorder"] > 0].iloc[0]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plausible.fairness.analysis import Analysis, Finding
 from plausible.fairness.estimates import Estimate, estimate
@@ -63,17 +64,23 @@ def relative_rates(
             f"{what}, {pair}",
             by_arrests.value / by_use.value,
             by_arrests.low / by_use.high,
-            by_arrests.high / by_use.low,
+            by_arrests.high / by_use.low if by_use.low > 0 else np.inf,
             "ratio",
             level=1.0,
         )
         drawn = estimate(f"{both.label}, posterior", relative[g] / relative[ref], "ratio")
-        findings += [
-            Finding(_times(what, g, ref, both, drawn), _TWO, drawn),
-            Finding(_times(f"rate of {arrests_called}", g, ref, by_arrests), "", by_arrests),
-            Finding(_times(f"rate of {use_called}", g, ref, by_use), "", by_use),
-        ]
-        estimates += [both, drawn, by_arrests, by_use]
+        findings.append(Finding(_times(what, g, ref, both, drawn), _TWO, drawn))
+        estimates += [both, drawn]
+        for called, rates, quotient, odd in (
+            (arrests_called, arrests, by_arrests, 1),
+            (use_called, use, by_use, 0),
+        ):
+            pair_draws = (rates[x].draws(seed, 2 * names.index(x) + odd) for x in (g, ref))
+            alone = _with_errors(quotient, (rates[g], rates[ref]), *pair_draws)
+            findings.append(
+                Finding(_times(f"rate of {called}", g, ref, quotient, alone), "", alone or quotient)
+            )
+            estimates += [quotient, *([alone] if alone else [])]
     return Analysis(
         name="relative-rates",
         title=f"{arrests_called} relative to {use_called}".capitalize(),
@@ -143,22 +150,33 @@ def _quotient(label: str, one: Rate, other: Rate) -> Estimate:
     return Estimate(label, value, low, high, "ratio", level=1.0)
 
 
+def _with_errors(
+    quotient: Estimate,
+    rates: tuple[Rate, Rate],
+    one: NDArray[np.float64],
+    other: NDArray[np.float64],
+) -> Estimate | None:
+    """The posterior of a ratio, where there is more to it than rounding."""
+    if not any(isinstance(rate, CountedRate) or rate.error > 0 for rate in rates):
+        return None
+    return estimate(f"{quotient.label}, posterior", one / other, "ratio")
+
+
 def _times(
     what: str, one: str, other: str, arithmetic: Estimate, drawn: Estimate | None = None
 ) -> str:
     """A sentence whose direction is that of the range and of the interval, if both agree."""
     directions = {e.direction for e in (arithmetic, drawn) if e is not None}
-    value, low, high = (f"{x:.2f}" for x in (arithmetic.value, arithmetic.low, arithmetic.high))
+    ends = (arithmetic.value, arithmetic.low, arithmetic.high)
+    value, low, high = (f"{x:.2f}".replace("inf", "∞") for x in ends)
     rounding = f" (rounding alone leaves {low} to {high})" if low != high else ""
     interval = f"; with the stated errors, {drawn}" if drawn else ""
-    number = f"{value} ×{rounding}{interval}"
-    if directions == {1}:
-        return f"The {what} is higher for {one} than for {other}: {number}."
-    if directions == {-1}:
-        return f"The {what} is lower for {one} than for {other}: {number}."
+    if directions in ({1}, {-1}):
+        side = "higher" if directions == {1} else "lower"
+        return f"The {what} is {side} for {one} than for {other}: {value} ×{rounding}{interval}."
     return (
-        f"The {what} for {one} is {number} that for {other}. That range covers 1: these figures "
-        "do not tell which is higher."
+        f"The {what} for {one} is {value} × that for {other}{rounding}{interval}. That covers 1: "
+        "these figures do not tell which is higher."
     )
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import math
 import re
+import unicodedata
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -30,8 +31,9 @@ __all__ = ["Report"]
 
 _TEMPLATES = (Path(__file__).with_name("templates"), Path(pages.__file__).with_name("templates"))
 _FORMAT = "plausible-report/1"
-_SMALL, _ROWS = 30, 40
-_UNITS = {"share": "%", "difference": "points", "ratio": "×"}
+_SMALL, _ROWS, _NAMED = 30, 40, 5
+_WIDTH = 5.3  # inches of a figure, so that its texts can be read on a phone
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # what no page may hold
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +59,7 @@ class Report:
 
     def __post_init__(self) -> None:
         if not self.analyses:
-            why = "; ".join(f"{name}: {reason}" for name, reason in self.skipped)
+            why = " ".join(f"{name}: {reason}" for name, reason in self.skipped)
             raise DataError(f"There is nothing to report. {why}".strip())
 
     @property
@@ -107,6 +109,7 @@ class Report:
             counts=[_counted(counts) for counts in self.counts],
             version=version("plausible"),
         )
+        html = _CONTROL.sub("\ufffd", html)
         return html.replace(" %", "\u00a0%")  # a number and its sign stay on one line
 
     def to_json(self) -> str:
@@ -174,8 +177,12 @@ def _svg(picture: Picture, key: str) -> Markup:
     buffer = io.StringIO()
     # the reader's fonts know more names than those here
     settings: Any = {"svg.hashsalt": key, "svg.fonttype": "none"}
+    width, height = picture.figure.get_size_inches()
+    narrow = min(1.0, _WIDTH / width)
     with style(), matplotlib.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        # a little higher for its width, because the texts keep their size
+        picture.figure.set_size_inches(width * narrow, height * min(1.0, narrow + 0.08))
         picture.figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
@@ -204,6 +211,7 @@ def _counted(counts: Counts) -> dict[str, Any]:
         notes.append(f"{lost:,} rows without a {counts.group}{where} are left out.")
     if lost := counts.missing.get("values", 0):
         notes.append(f"{lost:,} rows without a value that counts are left out.")
+    notes += _alike(total)
     notes += _small(total)
     return {
         "headers": [counts.group, *(counts.called(m) for m in measures)],
@@ -213,6 +221,23 @@ def _counted(counts: Counts) -> dict[str, Any]:
     }
 
 
+def _alike(counts: Counts) -> list[str]:
+    """A warning of names that a reader could take for the same."""
+    same: dict[str, list[str]] = {}
+    for group in counts.groups:
+        plain = " ".join(unicodedata.normalize("NFKC", group).casefold().split())
+        same.setdefault(plain, []).append(group)
+    pairs = [groups for groups in same.values() if len(groups) > 1]
+    if not pairs:
+        return []
+    names = "; ".join(", ".join(f"“{g}”" for g in groups) for groups in pairs[:_NAMED])
+    more = f"; and {len(pairs) - _NAMED:,} more" if len(pairs) > _NAMED else ""
+    return [
+        f"Some names of {counts.group} differ only in capitals, spaces or how letters are stored, "
+        f"and are counted apart: {names}{more}. Where they are the same, write them alike."
+    ]
+
+
 def _small(counts: Counts) -> list[str]:
     """A warning of groups with so few cases that chance decides."""
     measures = [m for m in ("trials", "events") if m in counts.measures] or counts.measures
@@ -220,7 +245,8 @@ def _small(counts: Counts) -> list[str]:
     for measure in measures:
         few = [g for g, n in zip(counts.groups, counts[measure], strict=True) if n < _SMALL]
         if few:
-            names = ", ".join(few[:5]) + (f" and {len(few) - 5:,} more" if len(few) > 5 else "")
+            more = f" and {len(few) - _NAMED:,} more" if len(few) > _NAMED else ""
+            names = ", ".join(few[:_NAMED]) + more
             said.append(
                 f"Fewer than {_SMALL} {counts.called(measure)}: {names}. Their intervals are wide, "
                 "and the prior has a say in them."

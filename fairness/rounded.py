@@ -74,7 +74,8 @@ class RoundedRate:
         if self.rounding:
             said += f", rounded to the nearest {100 * self.rounding:.4g} %"
         if self.error:
-            said += f", standard error {100 * self.error:.4g} points"
+            points = 100 * self.error
+            said += f", standard error {points:.4g} point{'s' * (points != 1)}"
         return said
 
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from plausible.fairness.analysis import Analysis, Finding
 from plausible.fairness.counts import CONFUSION, Counts
@@ -16,12 +15,14 @@ from plausible.fairness.posteriors import PRIORS, Prior, Rates, inference_data
 from plausible.fairness.wording import (
     basis,
     cause,
-    clearest,
     compared,
+    counted_gap,
+    extremes,
     left_out,
     needs,
     reference_of,
     sensitivity,
+    widest,
     with_cases,
 )
 from plausible.inference.errors import DataError
@@ -122,7 +123,7 @@ def scores(
     known = with_cases(counts, people, "people")
     ref = reference_of(counts, people, reference)
     exact = {rate: _exact(cells, rate, prior) for rate in RATES}
-    shown = _shown(exact["false-positive rate"], known, ref)
+    shown = extremes(exact["false-positive rate"][0], known, ref)
     names = counts.groups
     each = {
         rate: {i: found.estimate(f"{rate}, {names[i]}", i) for i in shown if sizes[i]}
@@ -139,7 +140,7 @@ def scores(
     draws = _draws(cells, shown, prior, seed)
     clashing, implied = clash(counts, shown, ref, draws, people, gaps)
     findings = [
-        *(_widest(rate, names, ref, each[rate], gaps[rate]) for rate in RATES if gaps[rate]),
+        *(_widest(rate, names, ref, exact[rate][0], gaps[rate]) for rate in RATES if gaps[rate]),
         *clashing,
         *_alone(counts, ref, each, gaps),
         *_without(counts, shown, exact),
@@ -153,7 +154,7 @@ def scores(
         f"{_wider(prior)} for base and selection rates.",
     )
     if far := gaps["false-positive rate"]:
-        i = max(far, key=lambda i: abs(far[i].value))
+        i = widest(far)
         assumptions.append(
             sensitivity(
                 lambda other: _exact(cells, "false-positive rate", other)[0].difference(
@@ -209,10 +210,9 @@ def _pictures(
         for rate in list(RATES)[:4]
         if each[rate]
     ]
-    widest = [max(found.values(), key=lambda e: abs(e.value)) for found in gaps.values() if found]
-    if widest:
-        caption = f"The widest differences from {names[ref]}; the line is no difference."
-        drawn.append(intervals("differences", widest, caption))
+    if far := [found[widest(found)] for found in gaps.values() if found]:
+        caption = f"The clearest differences from {names[ref]}; the line is no difference."
+        drawn.append(intervals("differences", far, caption))
     return drawn
 
 
@@ -244,26 +244,28 @@ def _draws(
     )
 
 
-def _shown(exact: tuple[Rates, NDArray[np.int64]], known: list[int], ref: int) -> list[int]:
-    rates, _ = exact
-    ends = special.betaincinv(rates.a[known], rates.b[known], np.array([[0.025], [0.975]]))
-    return [known[i] for i in clearest(ends[0], ends[1], [known.index(ref)])]
-
-
 def _widest(
     rate: str,
     names: tuple[str, ...],
     ref: int,
-    each: Mapping[int, Estimate],
+    exact: Rates,
     gaps: Mapping[int, Estimate],
 ) -> Finding:
-    """The sentence on the group that lies farthest from the reference in this rate."""
-    i = max(gaps, key=lambda i: abs(gaps[i].value))
+    """The sentence on the group that lies most clearly apart from the reference in this rate."""
+    i = widest(gaps)
     finding = compared(
-        f"The {rate} ({RATES[rate][2]})", names[i], names[ref], (each[i], each[ref]), gaps[i]
+        f"The {rate} ({RATES[rate][2]})",
+        names[i],
+        names[ref],
+        (exact.estimate("", i), exact.estimate("", ref)),
+        gaps[i],
+        counted=counted_gap(exact, i, ref),
     )
     if len(gaps) > 1:
-        more = f"The farthest of {len(gaps)} groups from {names[ref]}; the table has all."
+        more = (
+            f"Of {len(gaps)} groups the one whose interval lies farthest from {names[ref]}; the "
+            "table has all."
+        )
         return replace(finding, caveat=more)
     return finding
 

@@ -13,8 +13,8 @@ from plausible.inference.errors import DataError
 __all__ = ["SimulatedScores", "simulated_scores"]
 
 Array = NDArray[np.float64]
-_GROUPS = ("national", "other")
-_SHARE = 0.2  # of claimants of the group "other"
+_GROUPS = ("national", "foreign")
+_SHARE = 0.2  # of claimants of the second group
 _AT_FAULT = (-3.0, 3.0)  # log odds of a fault: where the claim is average, and per unit of it
 _ACCUSED = (0.02, 0.2)  # shares of past claims without a fault that were recorded as one, by group
 _PROXY = 1.0  # how far the groups lie apart in the feature that says nothing about faults
@@ -68,8 +68,8 @@ def simulated_scores(
     .. math:: \operatorname{logit} P(\text{fault}) = -3 + 3\, x, \quad x \sim N(0, 1)
 
     On record, every past fault is one, and so are 2 % of faultless claims of nationals and 20 % of
-    those of others. A second feature, N(0, 1) or N(1, 1) by group, says nothing about faults. Both
-    scores are logistic regressions of what is on record.
+    those of foreigners. A second feature, N(0, 1) or N(1, 1) by group, says nothing about faults.
+    Both scores are logistic regressions of what is on record.
 
     Args:
         past: claims that the scores learn from.

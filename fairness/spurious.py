@@ -91,9 +91,9 @@ def spurious(
         "used to find it?",
         findings=[
             Finding(
-                f"Of {len(found):,} columns, {name} correlates most with {target} in {len(one):,} "
-                f"rows: r = {r:+.2f}. By chance alone the largest would be {expected:.2f} on "
-                f"average, and above {most:.2f} in 2.5 % of cases.".replace("-", "−"),
+                f"{_picked(len(found), name)} correlates most with {target} in {len(one):,} rows: "
+                f"r = {r:+.2f}. By chance alone the largest would be {expected:.2f} on average, "
+                f"and above {most:.2f} in 2.5 % of cases.".replace("r = -", "r = −"),
                 "It was chosen because it is large, so that its interval in these rows, "
                 f"{seen}, is not to be trusted.",
                 seen,
@@ -120,6 +120,10 @@ def spurious(
         tables=[_table(found)],
         details={"chosen": name, "columns": len(found), "expected_by_chance": expected},
     )
+
+
+def _picked(columns: int, name: str) -> str:
+    return f"Of {columns:,} columns, {name}" if columns > 1 else f"The only column, {name},"
 
 
 def _numbers(column: pd.Series) -> Array | None:

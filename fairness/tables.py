@@ -2,7 +2,9 @@
 
 import glob
 import os
+import re
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,17 @@ __all__ = ["called", "open_table", "readable"]
 _MEMORY = "600MB"
 _ARCHIVES = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _PARQUET = (".parquet", ".pq")
+_COMPRESSED = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd"}
+# Nothing is guessed: no line is skipped, no row is a comment, and 01/02/2020 is no day.
+_CSV = {
+    "skip": 0,
+    "comment": "",
+    "sample_size": 500_000,  # rows that tell a number from a text
+    "auto_type_candidates": ["BOOLEAN", "BIGINT", "DOUBLE", "VARCHAR"],
+}
+_CSV_HINT = (
+    " (A CSV file is text in UTF-8; its first line names the columns, and every row has as many.)"
+)
 _UNREADABLE = (duckdb.Error, IbisError, pyarrow.ArrowException, UnicodeError, OSError, ImportError)
 
 
@@ -42,12 +55,14 @@ def open_table(source: Any) -> ibis.Table:
     if isinstance(source, ibis.Table):
         return source
     if isinstance(source, pd.DataFrame):
-        if not source.columns.is_unique:
-            twice = source.columns[source.columns.duplicated()][0]
+        frame = source.rename(columns=str)
+        if not frame.columns.is_unique:
+            twice = frame.columns[frame.columns.duplicated()][0]
             raise DataError(f"The data frame has two columns called {twice!r}. Rename one.")
+        frame = frame.astype({name: "string" for name in frame if _as_text(frame[name])})
         with readable(source):
             connection = _connection()
-            rows = pyarrow.Table.from_pandas(source.rename(columns=str), preserve_index=False)
+            rows = pyarrow.Table.from_pandas(frame, preserve_index=False)
             connection.con.register("rows", rows)
             return connection.table("rows")
     if not isinstance(source, str | os.PathLike):
@@ -61,18 +76,23 @@ def open_table(source: Any) -> ibis.Table:
     if not path.exists():
         raise DataError(f"There is no file {path}.")
     if path.is_dir():
-        if not any(file.suffix.lower() in _PARQUET for file in path.rglob("*")):
+        files = sorted(f for f in path.rglob("*") if f.suffix.lower() in _PARQUET and f.is_file())
+        if not files:
             raise DataError(f"The folder {path} has no Parquet files in it.")
     else:
         _check_ending(path)
     with readable(source):
         connection = _connection()
         if path.is_dir():
-            files = sorted(str(f) for f in path.rglob("*") if f.suffix.lower() in _PARQUET)
-            return connection.read_parquet([glob.escape(f) for f in files], union_by_name=True)
+            names = [glob.escape(str(file)) for file in files]
+            return connection.read_parquet(names, union_by_name=True)
         if path.suffix.lower() in _PARQUET:
             return connection.read_parquet(glob.escape(str(path)))
-        return connection.read_csv(glob.escape(str(path)))
+        table = connection.read_csv(glob.escape(str(path)), **_CSV)
+    (first, *others) = table.columns
+    if not others and re.search(r"[,;|\t]", first):
+        raise DataError(f"The lines of {path} do not split into columns like {first!r}.{_CSV_HINT}")
+    return table
 
 
 def called(source: Any) -> str:
@@ -97,15 +117,25 @@ def readable(source: Any) -> Iterator[None]:
     try:
         yield
     except _UNREADABLE as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        said = lines[0] if lines else type(error).__name__
-        raise DataError(f"{called(source)} could not be read: {said}") from error
+        # After an empty line the readers go on about their own settings.
+        said = textwrap.shorten(re.split(r"\n\s*\n", str(error).strip())[0], 400, placeholder=" …")
+        hint = _CSV_HINT if "CSV" in said else ""
+        raise DataError(
+            f"{called(source)} could not be read: {said or type(error).__name__}{hint}"
+        ) from error
 
 
 def _connection() -> Any:
     return ibis.duckdb.connect(
         threads=os.cpu_count() or 1, memory_limit=_MEMORY, temp_directory=tempfile.gettempdir()
     )
+
+
+def _as_text(column: pd.Series) -> bool:
+    """Whether a column of a data frame holds what only text can hold: intervals, 1 beside "a"."""
+    dtype = column.dtype
+    kinds = dtype.categories if isinstance(dtype, pd.CategoricalDtype) else column
+    return pd.api.types.infer_dtype(kinds) in ("interval", "mixed-integer")
 
 
 def _check_ending(path: Path) -> None:
@@ -119,7 +149,10 @@ def _check_ending(path: Path) -> None:
         raise DataError(f"{path} {what}, though its name ends in {ending!r}. Rename it.")
     if start.startswith(_ARCHIVES):
         raise DataError(f"{path} is a spreadsheet or an archive: save it as CSV first.")
-    if b"\0" in start and not start.startswith((b"PAR1", b"\x1f\x8b", b"\x28\xb5\x2f\xfd")):
+    for compressed, mark in _COMPRESSED.items():
+        if start.startswith(mark) and ending != compressed:
+            raise DataError(f"{path} is compressed: let its name end in '.csv{compressed}'.")
+    if b"\0" in start and ending not in (*_PARQUET, *_COMPRESSED):
         raise DataError(
             f"{path} is no text, so it is no CSV file, though its name ends in {ending!r}."
         )

@@ -14,13 +14,17 @@ from plausible.fairness.posteriors import PRIORS, Prior, Rates, inference_data
 from plausible.fairness.wording import (
     basis,
     cause,
-    clearest,
+    clearly,
     compared,
+    counted_gap,
+    extremes,
     left_out,
     natural,
     needs,
     reference_of,
     sensitivity,
+    told,
+    widest,
     with_cases,
 )
 from plausible.inference.errors import DataError
@@ -73,9 +77,7 @@ def thresholds(
     known = with_cases(counts, innocent, "people with nothing to find")
     ref = reference_of(counts, innocent, reference)
     rates = _wrongly(counts, prior, seed)
-    each_known = [rates.estimate("", i) for i in known]
-    ends = (np.array([e.low for e in each_known]), np.array([e.high for e in each_known]))
-    shown = [known[i] for i in clearest(*ends, [known.index(ref)])]
+    shown = extremes(rates, known, ref)
     names = counts.groups
     label = "wrongly investigated"
     each = {i: rates.estimate(f"{label}, {names[i]}", i) for i in shown}
@@ -89,32 +91,32 @@ def thresholds(
     vain = Rates(counts["false_positive"], flagged, prior, seed + 1)
     in_vain = {
         i: vain.estimate(f"nothing found among the investigated, {names[i]}", i)
-        for i in _extremes(gaps, ref)
+        for i in [ref, *([widest(gaps)] if gaps else [])]
         if flagged[i]
     }
     findings = [
-        *_who(names, ref, each, gaps, ratios),
+        *_who(names, ref, rates, each, gaps, ratios),
         *(_in_vain(f"{counts.group} {names[i]}", e) for i, e in in_vain.items()),
     ]
     estimates = [*each.values(), *gaps.values(), *ratios.values(), *in_vain.values()]
     if without is not None and gaps:
-        i = max(gaps, key=lambda i: abs(gaps[i].value))
+        i = widest(gaps)
         blind = _wrongly(without, prior, seed + 2)
         gap = blind.difference(f"{gaps[i].label}, scored without the group", i, ref)
-        findings.append(_blind(counts.group, names[i], names[ref], gap))
+        side = told(gap, counted_gap(blind, i, ref))
+        before = told(gaps[i], counted_gap(rates, i, ref))
+        findings.append(_blind(counts.group, names[i], names[ref], gap, side, before))
         estimates.append(gap)
     cuts = {threshold: counts, **(others or {})}
     if len(cuts) > 1 and gaps:
-        findings.append(
-            _moved(cuts, names, ref, max(gaps, key=lambda i: abs(gaps[i].value)), prior)
-        )
+        findings.append(_moved(cuts, names, ref, widest(gaps), prior))
     assumptions = basis(counts, prior)
     assumptions.append(
         f"Everyone with a score above {threshold:g} is investigated, no one else, and an "
         "investigation finds what there is."
     )
     if gaps:
-        i = max(gaps, key=lambda i: abs(gaps[i].value))
+        i = widest(gaps)
         assumptions.append(
             sensitivity(lambda p: _wrongly(counts, p, seed).difference(gaps[i].label, i, ref))
         )
@@ -160,14 +162,10 @@ def _wrongly(counts: Counts, prior: Prior, seed: int) -> Rates:
     return Rates(wrong, wrong + counts["true_negative"], prior, seed)
 
 
-def _extremes(gaps: Mapping[int, Estimate], ref: int) -> list[int]:
-    """The reference and the group farthest from it."""
-    return [ref, *([max(gaps, key=lambda i: abs(gaps[i].value))] if gaps else [])]
-
-
 def _who(
     names: tuple[str, ...],
     ref: int,
+    rates: Rates,
     each: Mapping[int, Estimate],
     gaps: Mapping[int, Estimate],
     ratios: Mapping[int, Estimate],
@@ -177,15 +175,23 @@ def _who(
         people, found = natural(each[ref])
         return [
             Finding(
-                f"Of {people:,} people of {names[ref]} with nothing to find, {found} are "
+                f"Of {people:,} people with nothing to find ({names[ref]}), {found} are "
                 "investigated. There is no other group to compare them with.",
                 estimate=each[ref],
             )
         ]
     what = "The share of people with nothing to find who are investigated all the same"
     return [
-        compared(what, names[i], names[ref], (each[i], each[ref]), gaps[i], ratios[i])
-        for i in sorted(gaps, key=lambda i: -abs(gaps[i].value))
+        compared(
+            what,
+            names[i],
+            names[ref],
+            (each[i], each[ref]),
+            gaps[i],
+            ratios[i],
+            counted_gap(rates, i, ref),
+        )
+        for i in sorted(gaps, key=lambda i: -clearly(gaps[i]))
     ]
 
 
@@ -197,17 +203,17 @@ def _in_vain(name: str, share: Estimate) -> Finding:
     )
 
 
-def _blind(group: str, one: str, other: str, gap: Estimate) -> Finding:
-    if gap.direction == 0:
+def _blind(group: str, one: str, other: str, gap: Estimate, side: int, before: int) -> Finding:
+    if side == 0:
         text = (
-            f"Scored without the {group}, the difference between {one} and {other} is {gap}, "
-            "which covers zero: these data do not tell whether one is left."
+            f"Scored without the {group}, the difference between {one} and {other} is {gap}: "
+            "these data do not tell whether there is one."
         )
     else:
-        side = "higher" if gap.direction > 0 else "lower"
+        word = f"{'still ' * (side == before)}{'higher' if side > 0 else 'lower'}"
         text = (
-            f"Scored without the {group}, the share is still {side} for {one} than for {other}, "
-            f"by {gap}: it comes by way of the other features."
+            f"Scored without the {group}, the share is {word} for {one} than for {other}, by "
+            f"{gap}: the score differs there by way of the other features."
         )
     return Finding(text, "Both scores were cut at the same threshold.", gap)
 
@@ -216,13 +222,13 @@ def _moved(
     cuts: Mapping[float, Counts], names: tuple[str, ...], ref: int, i: int, prior: Prior
 ) -> Finding:
     """Whether another threshold would have turned the comparison round."""
-    found = {t: _wrongly(c, prior, 0).difference("", i, ref) for t, c in sorted(cuts.items())}
-    above = sum(e.direction > 0 for e in found.values())
-    below = sum(e.direction < 0 for e in found.values())
+    rates = [_wrongly(c, prior, 0) for c in cuts.values()]
+    sides = [told(r.difference("", i, ref), counted_gap(r, i, ref)) for r in rates]
+    above, below = sides.count(1), sides.count(-1)
     return Finding(
-        f"Of {len(found)} thresholds from {min(found):g} to {max(found):g}, people of {names[i]} "
-        f"with nothing to find are investigated more often than those of {names[ref]} at {above}, "
-        f"less often at {below}, and at {len(found) - above - below} the data do not tell."
+        f"Of {len(sides)} thresholds from {min(cuts):g} to {max(cuts):g}, people with "
+        f"nothing to find are investigated more often if they are {names[i]} than if they are "
+        f"{names[ref]} at {above}, less often at {below}; at {sides.count(0)} the data do not tell."
     )
 
 

@@ -5,16 +5,21 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import special
 
 from plausible.fairness.analysis import Analysis, Finding, Table
-from plausible.fairness.estimates import Estimate, estimate
-from plausible.fairness.logistic import fit_logistic
-from plausible.fairness.posteriors import inference_data, shares
+from plausible.fairness.estimates import DRAWS, Estimate, estimate
+from plausible.fairness.logistic import refitted
+from plausible.fairness.posteriors import inference_data
+from plausible.fairness.proxy_scores import top
+from plausible.fairness.wording import deviations
 from plausible.inference.errors import DataError
 
 __all__ = ["trained_on_arrests"]
 
 Array = NDArray[np.float64]
+_REFITS = 100
+_PRIORS = (1.0, 0.5, 2.0)
 
 
 def trained_on_arrests(
@@ -33,7 +38,8 @@ def trained_on_arrests(
 
     Both see the group and a trait x that tells something about use. Trained on arrests, the
     average score in a group tends to u_g d_g; trained on use, to u_g. Half of the people are for
-    training, half for the figures.
+    training, half for the figures. The posterior covers the training half by regressions on
+    Bayesian-bootstrap samples of it, and the other half by a Dirichlet.
 
     Args:
         use: u, the share of each group that uses.
@@ -60,14 +66,14 @@ def trained_on_arrests(
     g, y, arrested, X = _simulate(use, detection, people, separation, seed)
     train = np.arange(len(g)) % 2 == 0
     scores = {
-        label: fit_logistic(X[train], target[train], 2, scale=10.0).predict(X[~train])[:, 1]
+        label: refitted(X[train], target[train], X[~train], _REFITS, scale=10.0, seed=seed)
         for label, target in (("use", y), ("arrests", arrested))
     }
-    taken = {k: _top(s, flagged) for k, s in scores.items()}
-    kind = 2 * taken["use"] + taken["arrests"]
-    cells = np.bincount(g[~train] * 4 + kind, minlength=4 * len(names))
-    drawn = shares(cells, 1.0, seed).reshape(-1, len(names), 4)
-    by_use, by_arrests = _among(drawn[..., [2, 3]]), _among(drawn[..., [1, 3]])
+    wanted = round(flagged * int((~train).sum()))
+    taken = {k: top(s, wanted, seed) for k, s in scores.items()}
+    kinds = 4 * g[~train, None] + 2 * taken["use"] + taken["arrests"]
+    cells = np.stack([np.bincount(kind, minlength=4 * len(names)) for kind in kinds.T])
+    by_use, by_arrests = _among_flagged(cells, _PRIORS[0], seed)
     findings, estimates, means = [], [], []
     for i, name in enumerate(names):
         one = estimate(f"share of the flagged, trained on arrests, {name}", by_arrests[:, i])
@@ -82,7 +88,7 @@ def trained_on_arrests(
         of = g[~train] == i
         means.append(
             [name, use[name], use[name] * detection[name]]
-            + [float(scores[k][of].mean()) for k in ("use", "arrests")]
+            + [float(special.expit(scores[k][of]).mean()) for k in ("use", "arrests")]
         )
     return Analysis(
         name="trained-on-arrests",
@@ -94,11 +100,11 @@ def trained_on_arrests(
         assumptions=[
             f"The people are simulated: {people:,} in each group, with the rates in the table.",
             "Only those who use are arrested, each with the chance of detection of their group.",
-            f"A trait tells about use as well in every group; its means lie {separation:g} "
-            "standard deviations apart.",
+            f"A trait tells about use as well in every group; its means lie "
+            f"{deviations(separation)} apart.",
             f"The {100 * flagged:g} % with the highest scores are flagged.",
-            "Cells of group and flags have a Dirichlet(1) prior; with so many people another "
-            "prior gives the same figures.",
+            "Intervals are of the simulation, of the half that trains as of the other.",
+            _sensitivity(cells, names[0], seed),
         ],
         cannot_show=[
             "What a classifier on real records does: real detection also differs within groups.",
@@ -138,17 +144,30 @@ def _simulate(
     return g, y.astype(np.int64), arrested.astype(np.int64), np.c_[trait, np.eye(len(use))[g]]
 
 
-def _top(scores: Array, share: float) -> NDArray[np.int64]:
-    """1 for the given share of people with the highest scores."""
-    chosen = np.zeros(len(scores), dtype=np.int64)
-    chosen[np.argsort(-scores, kind="stable")[: round(share * len(scores))]] = 1
-    return chosen
+def _among_flagged(cells: NDArray[np.int64], prior: float, seed: int) -> tuple[Array, Array]:
+    """The share of each group among those flagged by use and by arrests, each (DRAWS, groups).
+
+    Args:
+        cells: counts of groups and flags in each refit, shape (refits, 4 · groups).
+        prior: α of the Dirichlet prior of every cell.
+        seed: of the draws.
+    """
+    alpha = np.repeat(prior + cells, DRAWS // _REFITS, axis=0)
+    drawn = np.random.default_rng(seed).standard_gamma(alpha).reshape(len(alpha), -1, 4)
+    by_use, by_arrests = drawn[..., [2, 3]].sum(2), drawn[..., [1, 3]].sum(2)
+    return by_use / by_use.sum(1, keepdims=True), by_arrests / by_arrests.sum(1, keepdims=True)
 
 
-def _among(cells: Array) -> Array:
-    """The share of each group among the flagged, shape (DRAWS, groups)."""
-    flagged = cells.sum(2)
-    return np.asarray(flagged / flagged.sum(1, keepdims=True))
+def _sensitivity(cells: NDArray[np.int64], name: str, seed: int) -> str:
+    each = []
+    for prior in _PRIORS:
+        by_use, by_arrests = _among_flagged(cells, prior, seed)
+        gap = estimate("", by_arrests[:, 0] - by_use[:, 0], "difference")
+        each.append(f"Dirichlet({prior:g}): {gap}")
+    return (
+        f"Prior sensitivity of the share of {name} among the flagged, arrests − use: "
+        f"{'; '.join(each)}."
+    )
 
 
 def _flagged(name: str, one: Estimate, other: Estimate, gap: Estimate) -> Finding:

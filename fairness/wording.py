@@ -1,14 +1,15 @@
 """Sentences and choices that several analyses share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from plausible.fairness.analysis import Finding
 from plausible.fairness.counts import Counts
 from plausible.fairness.estimates import Estimate
-from plausible.fairness.posteriors import PRIORS, Prior
+from plausible.fairness.posteriors import PRIORS, Prior, Rates
 from plausible.inference.errors import DataError, UnknownName
 
 __all__ = [
@@ -16,7 +17,11 @@ __all__ = [
     "basis",
     "cause",
     "clearest",
+    "clearly",
     "compared",
+    "counted_gap",
+    "deviations",
+    "extremes",
     "left_out",
     "natural",
     "needs",
@@ -24,6 +29,8 @@ __all__ = [
     "reference_of",
     "sensitivity",
     "spoken",
+    "told",
+    "widest",
     "with_cases",
 ]
 
@@ -40,6 +47,7 @@ def compared(
     rates: tuple[Estimate, Estimate],
     difference: Estimate,
     ratio: Estimate | None = None,
+    counted: float | None = None,
 ) -> Finding:
     """A rate of two groups and on which side of zero their difference lies.
 
@@ -50,12 +58,14 @@ def compared(
         rates: of the two groups.
         difference: the first minus the second.
         ratio: the first over the second, where that is wanted too.
+        counted: from `counted_gap`; None where there are no counts.
     """
     one, other = _alike(*rates)
-    if difference.direction == 0:
+    if not told(difference, counted):
+        where = "covers zero" if difference.direction == 0 else "keeps off zero by the prior alone"
         text = (
             f"{what} is {one} for {first} and {other} for {second}. The "
-            f"interval of the difference, {difference}, covers zero: these data do not tell "
+            f"interval of the difference, {difference}, {where}: these data do not tell "
             "which is higher."
         )
     else:
@@ -65,6 +75,31 @@ def compared(
             f"{other}: a difference of {difference}{f', or {ratio}' if ratio else ''}."
         )
     return Finding(text, estimate=difference)
+
+
+def counted_gap(rates: Rates, i: int, j: int) -> float:
+    """The share that was counted in group i minus that in group j, without the prior."""
+    events = rates.a - rates.prior.events
+    trials = np.maximum(events + rates.b - rates.prior.others, 1)
+    return float(events[i] / trials[i] - events[j] / trials[j])
+
+
+def told(gap: Estimate, counted: float | None) -> int:
+    """The direction of a difference, or 0 where the counts do not lie on the same side.
+
+    Of few cases the prior can say what no count does: 0 of 10 is put above 1 in 1,000.
+    """
+    return gap.direction if counted is None or counted * gap.direction > 0 else 0
+
+
+def clearly(gap: Estimate) -> float:
+    """How far the whole interval of a difference lies from zero; negative where it covers it."""
+    return max(gap.low, -gap.high)
+
+
+def widest(gaps: Mapping[int, Estimate]) -> int:
+    """The index of the difference whose whole interval lies farthest from zero."""
+    return max(gaps, key=lambda i: clearly(gaps[i]))
 
 
 def sensitivity(headline: Callable[[Prior], Estimate]) -> str:
@@ -167,6 +202,17 @@ def reference_of(counts: Counts, sizes: ArrayLike, reference: str | None) -> int
     return index
 
 
+def extremes(rates: Rates, known: Sequence[int], keep: int) -> list[int]:
+    """Those of the known groups that `clearest` picks by their rates, the one to keep among them.
+
+    Without an event nothing lies far above, and without another case nothing far below.
+    """
+    a, b = rates.a[known], rates.b[known]
+    low, high = special.betaincinv(a, b, np.array([[0.025], [0.975]]))
+    low, high = np.where(a > rates.prior.events, low, 0), np.where(b > rates.prior.others, high, 1)
+    return [known[i] for i in clearest(low, high, [known.index(keep)])]
+
+
 def clearest(low: NDArray[np.float64], high: NDArray[np.float64], keep: Sequence[int]) -> list[int]:
     """Up to `SHOWN` groups: all if there are no more, else those that lie highest and lowest.
 
@@ -235,6 +281,11 @@ def left_out(
 def spoken(share: Estimate) -> str:
     """A share as a sentence says it: per cent, or so many of so many where it is very small."""
     return _alike(share)[0]
+
+
+def deviations(distance: float) -> str:
+    """A distance in standard deviations."""
+    return f"{distance:g} standard deviation{'s' * (distance != 1)}"
 
 
 def _alike(*shares: Estimate) -> list[str]:

@@ -216,7 +216,7 @@ def report(
         out: the page; report.html or the case's name by default.
         json: file for the numbers.
         markdown: file for the text.
-        seed: seed of all draws.
+        seed: seed of all draws; a case has its own.
     """
     from plausible.fairness.audit import Audit
     from plausible.fairness.cases import CASES, case
@@ -234,15 +234,20 @@ def report(
     is_case = source in CASES or not (Path(source).exists() or Path(source).suffix or group)
     name = source if is_case else "report"
     page = out or Path(f"{name}.html")
-    for file in (file for file in (page, json, markdown) if file is not None):
-        if file.resolve() == Path(source).resolve():
+    files = [file for file in (page, json, markdown) if file is not None]
+    if len({file.resolve() for file in files}) < len(files):
+        raise DataError("The page, --json and --markdown need a file each, with its own name.")
+    for file in files:
+        read, written = Path(source).resolve(), file.resolve()
+        part = written.suffix.lower() in (".parquet", ".pq") and read in written.parents
+        if written == read or part:
             raise DataError(f"The report would overwrite the table {source}. Name another file.")
         if file.is_dir():
             raise DataError(f"{file} is a folder. Name a file to write.")
         writable_folder(file.parent)
     if is_case:
-        given = (group, trials, events, hits, by, decision, outcome, score, date, reference)
-        if any(given):
+        given = (group, trials, events, hits, by, decision, outcome, score, threshold)
+        if any(one is not None for one in (*given, date, since, until, reference)):
             raise DataError(f"The case {source} has its own counts: it takes no columns.")
         made = case(source).report()
     else:
@@ -263,7 +268,7 @@ def report(
             until=until,
         )
         made = Audit(source, columns, reference=reference, seed=seed).report()
-    written = made.write(page)
+    made.write(page)
     for target, text in ((json, made.to_json), (markdown, made.to_markdown)):
         if target is not None:
             write_whole(target, text().encode("utf-8"))
@@ -275,7 +280,7 @@ def report(
         _console.print("Not analysed", style="bold")
     for what, why in made.skipped:
         _console.print(f"  {what}: {why}", soft_wrap=True, markup=False, highlight=False)
-    _console.print(f"Report: {written}", soft_wrap=True, markup=False)
+    _console.print(f"Report: {page}", soft_wrap=True, markup=False)
     return 0
 
 

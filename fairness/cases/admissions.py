@@ -8,6 +8,7 @@ from plausible.fairness.base_rates import base_rates
 from plausible.fairness.counts import Counts
 from plausible.fairness.posteriors import PRIORS, Prior, Rates
 from plausible.fairness.report import Report
+from plausible.fairness.wording import sensitivity, widest
 
 __all__ = ["ADMISSIONS", "admissions", "by_stratum"]
 
@@ -68,6 +69,7 @@ def by_stratum(
         Rates(k[s], n[s], prior, seed).difference(f"{counts.by} {name}, {first} − {second}", i, j)
         for s, name in enumerate(counts.strata)
     ]
+    far = widest(dict(enumerate(differences)))
     higher = [d for d in differences if d.direction > 0]
     lower = [d for d in differences if d.direction < 0]
     unclear = len(differences) - len(higher) - len(lower)
@@ -83,14 +85,14 @@ def by_stratum(
         Finding(f"The largest clear difference is {d}: {d.label}.", estimate=d)
         for d in sorted(higher + lower, key=lambda d: -abs(d.value))[:1]
     ]
-    shares = (k / np.maximum(n, 1)).round(3)
-    most = {name: counts.strata[int(n[:, g].argmax())] for name, g in ((first, i), (second, j))}
+    shares = k.sum(axis=1) / np.maximum(n.sum(axis=1), 1)
+    a, b = (int(n[:, g].argmax()) for g in (i, j))
     findings.append(
         Finding(
-            f"Most {first} chose {counts.by} {most[first]}, which took "
-            f"{100 * shares[int(n[:, i].argmax())].mean():.0f} % of either group on average; most "
-            f"{second} chose {most[second]}, which took "
-            f"{100 * shares[int(n[:, j].argmax())].mean():.0f} %. Raw rates mix the two."
+            f"The largest number of {first} chose {counts.by} {counts.strata[a]}, where the rate "
+            f"of {event} is {100 * shares[a]:.0f} % over all; the largest number of {second} chose "
+            f"{counts.strata[b]}, with {100 * shares[b]:.0f} %. Raw rates mix such choices with "
+            "what happens afterwards."
         )
     )
     return Analysis(
@@ -102,6 +104,9 @@ def by_stratum(
         assumptions=[
             f"Every rate has the prior {prior}, apart from all others. With {len(differences)} "
             "comparisons at 95 % one interval in twenty misses by chance alone.",
+            sensitivity(
+                lambda p: Rates(k[far], n[far], p).difference(differences[far].label, i, j)
+            ),
         ],
         cannot_show=[
             f"Why {first} and {second} are spread differently over the {counts.by}s.",

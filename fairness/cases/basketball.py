@@ -17,7 +17,7 @@ def basketball() -> Report:
             prosecutor_from_rates(
                 base_rate=RoundedRate(0.00001, rounding=0.00001),
                 if_true=RoundedRate(0.99, rounding=0.01),
-                if_false=RoundedRate(0.05, rounding=0.02),
+                if_false=RoundedRate(0.05, rounding=0.01),
                 hypothesis="professional basketball players",
                 evidence="tall",
             )

@@ -24,9 +24,9 @@ def child_benefits() -> Report:
             scores(at),
         ],
         notes=[
-            "In the simulation both groups make mistakes equally often. Past investigations "
-            "recorded faults that were none more often in one group; the score is a logistic "
-            "regression trained on those records. All numbers follow from assumptions that anyone "
-            "can change in the code.",
+            "In the simulation both groups make mistakes equally often. In past checks, claims "
+            "without a fault were recorded as faulty more often in one group; the score is a "
+            "logistic regression trained on those records. All numbers follow from assumptions "
+            "that anyone can change in the code.",
         ],
     )

@@ -2,7 +2,6 @@
 
 from plausible.fairness.base_rates import base_rates
 from plausible.fairness.counts import Counts
-from plausible.fairness.prosecutor import prosecutor
 from plausible.fairness.report import Report
 
 __all__ = ["STOPS", "minneapolis"]
@@ -29,7 +28,7 @@ def minneapolis() -> Report:
         "Minneapolis 2017: who is searched after a stop",
         "Of every hundred people whose vehicle was stopped, how many were searched, by race as the "
         "officer recorded it?",
-        [base_rates(STOPS, reference="White"), prosecutor(STOPS)],
+        [base_rates(STOPS, reference="White")],
         notes=[
             "Stops are the benchmark here: the report takes them as given and asks what happened "
             "afterwards. Who was stopped in the first place is another question, and no benchmark "

@@ -64,6 +64,14 @@ def test_sentences_say_amplify_lessen_and_turn_round() -> None:
     assert texts["c"].endswith("The predictions turn it round.")
 
 
+def test_a_share_that_may_be_even_is_not_turned_round() -> None:
+    data = events({"women": (700, 2), "men": (300, 1)}, "a", "b")
+    made = events({"women": (49, 5), "men": (51, 9500)}, "a", "b")
+    texts = {f.text.split("(")[1][0]: f.text for f in amplification(data, made).findings}
+    assert texts["a"].endswith("lessen what is in the data.")
+    assert "do not tell what would be amplified" in texts["b"]
+
+
 def test_swapping_the_groups_swaps_the_names() -> None:
     swapped = {"Black": COMPAS["White"], "White": COMPAS["Black"]}
     one, other = (amplification(confusion(c)).findings[0].text for c in (COMPAS, swapped))

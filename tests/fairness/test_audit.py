@@ -112,6 +112,38 @@ def test_a_score_without_a_number_has_no_level(claims: pd.DataFrame) -> None:
     assert levels.missing["rows"] == ROWS / 4
 
 
+def test_small_scores_keep_their_ten_levels(claims: pd.DataFrame) -> None:
+    # Seen failing when levels were rounded to six decimals, which left two of them.
+    columns = Columns("group", score="score", threshold=7e-10, outcome="fault")
+    table = claims[["group", "fault"]].assign(score=claims["score"] * 1e-9)
+    found = {analysis.name: analysis for analysis in Audit(table, columns).run()}
+    levels = found["calibration"].counts
+    assert levels is not None and len(levels.strata) == 10
+
+
+def test_infinite_scores_have_no_levels(claims: pd.DataFrame) -> None:
+    scores = claims["score"].where(claims.index > 0, np.inf)
+    columns = Columns("group", score="score", threshold=0.7, outcome="fault")
+    audit = Audit(claims[["group", "fault"]].assign(score=scores), columns)
+    assert "calibration" not in names(audit)
+    assert dict(audit.skipped)["calibration"].startswith("it needs finite scores")
+
+
+def test_many_groups_in_many_strata_are_not_pooled() -> None:
+    frame = pd.DataFrame({"g": np.arange(960) % 4, "b": np.arange(960) // 4 % 80, "k": 1})
+    audit = Audit(frame, Columns("g", events="k", by="b"))
+    assert "pooled" not in names(audit)
+    assert dict(audit.skipped)["partial pooling of strata"] == (
+        "it takes up to 300 groups in strata; there are 320."
+    )
+
+
+def test_other_columns_are_not_used_for_some_days_only(claims: pd.DataFrame) -> None:
+    columns = Columns("group", events="checked", date="day", since="2020-01-01")
+    audit = Audit(claims, columns)
+    assert "proxies" not in names(audit) and "some days" in dict(audit.skipped)["proxies"]
+
+
 def test_one_group_is_reported_and_not_compared() -> None:
     audit = Audit(Counts.of({"only": {"trials": 50, "events": 20, "hits": 5}}))
     report = audit.report()
@@ -140,8 +172,15 @@ def test_groups_without_cases_are_named() -> None:
     assert "Nothing is said about none" in text
 
 
+def test_where_hits_were_counted_they_are_what_is_looked_for() -> None:
+    cells = {"trials": 1000, "events": 100, "hits": 30}
+    made = {a.name: a for a in Audit(Counts.of({"A": cells, "B": cells})).run()}
+    found = made["prosecutor"].estimates[0]
+    assert found.value == pytest.approx(31 / 102) and found.label == "hits given A"
+
+
 def test_an_analysis_that_cannot_be_made_says_why_and_the_others_go_on() -> None:
-    cells = {"true_negative": 9, "false_positive": 0, "false_negative": 1, "true_positive": 0}
+    cells = {"true_negative": 9, "false_positive": 2, "false_negative": 1, "true_positive": 3}
     audit = Audit(Counts.of({"A": cells, "B": dict.fromkeys(cells, 0)}), reference="B")
     made = audit.run()
     assert "no cases to compare with" in dict(audit.skipped)["errors of decisions"]
@@ -163,6 +202,8 @@ def test_wrong_columns_are_refused(claims: pd.DataFrame, tmp_path: Path) -> None
         Audit(claims)
     with pytest.raises(UnknownName, match="Unknown group 'C'"):
         Audit(claims, Columns("group", events="checked"), reference="C")
+    with pytest.raises(DataError, match="from 0 up, but is -1"):
+        Audit(claims, Columns("group", events="checked"), seed=-1)
 
 
 @pytest.mark.slow

@@ -69,6 +69,24 @@ def test_ten_thousand_groups_show_the_extremes_and_say_so() -> None:
     assert any("Of 10,000 groups, 12 are shown" in f.text for f in analysis.findings)
 
 
+def test_the_prior_alone_makes_no_difference() -> None:
+    # 0 of 10 has the interval 0.2 to 28.5 %, all of it above 0.19 %.
+    few = base_rates(counts(few=(10, 0), many=(1_000_000, 1_920)))
+    assert few.estimates[2].direction == 1
+    assert "by the prior alone: these data do not tell" in few.findings[0].text
+    all_of_few = base_rates(counts(few=(10, 10), many=(1_000_000, 999_000)))
+    assert "do not tell" in all_of_few.findings[0].text
+
+
+def test_small_groups_without_an_event_are_no_extremes() -> None:
+    cells = {f"tiny{i}": (3, 0) for i in range(50)}
+    large = {f"large{i}": (100_000, 100 + 10 * i) for i in range(12)}
+    analysis = base_rates(counts(**cells, **large))
+    shown = analysis.posterior.posterior["rate"].coords["group"].values
+    assert {"large0", "large10", "large11"} <= set(shown)
+    assert not any(name.startswith("tiny") for name in shown)
+
+
 def test_prior_sensitivity_says_when_few_data_leave_the_prior_a_say() -> None:
     few = base_rates(counts(a=(2, 2), b=(3, 0))).assumptions[-1]
     many = base_rates(counts(a=(2000, 1500), b=(3000, 100))).assumptions[-1]
@@ -111,6 +129,26 @@ def test_relative_rates_reverse_and_admit_ignorance() -> None:
     assert "lower for Black" in swapped.findings[0].text
     same = {"a": RoundedRate(0.1, 0.02), "b": RoundedRate(0.1, 0.02)}
     assert "do not tell" in relative_rates(same, same).findings[0].text
+
+
+def test_ratios_of_counts_and_surveys_have_their_error() -> None:
+    few = {"a": CountedRate(3, 10), "b": CountedRate(2, 10)}
+    rough = {"a": RoundedRate(0.14, 0.01, error=0.03), "b": RoundedRate(0.12, 0.01, error=0.03)}
+    for rates in (few, rough):
+        said = [f.text for f in relative_rates(rates, rates).findings]
+        assert all("do not tell" in text for text in said), said
+    # The median of the ratio of two Beta posteriors.
+    found = {e.label: e for e in relative_rates(few, rough).estimates}
+    random = np.random.default_rng(1)
+    peer = random.beta(4, 8, 1_000_000) / random.beta(3, 9, 1_000_000)
+    median = found["rate of use, a / b, posterior"].value
+    assert median == pytest.approx(np.median(peer), rel=0.02)
+
+
+def test_a_rate_that_rounding_takes_to_zero_has_no_upper_end() -> None:
+    use = {"a": RoundedRate(0.004, rounding=0.01), "b": RoundedRate(0.1)}
+    analysis = relative_rates(use, {"a": RoundedRate(0.001), "b": RoundedRate(0.002)})
+    assert analysis.estimates[0].high == np.inf and "to ∞)" in analysis.findings[0].text
 
 
 def test_survey_errors_widen_the_interval_as_they_should() -> None:

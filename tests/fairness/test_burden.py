@@ -70,12 +70,18 @@ def test_sentences_follow_the_counts() -> None:
     higher, lower, equal = (
         [f.text for f in burden(c, reference="b").findings] for c in (more, less, same)
     )
-    assert higher[0].startswith("More searches are in vain for a than for b")
-    assert lower[0].startswith("Fewer searches are in vain for a than for b")
+    assert "more searches are in vain for a," in higher[0]
+    assert "fewer searches are in vain for a," in lower[0]
     assert all("higher for a" in t for t in higher[1:])
     assert all("lower for a" in t for t in lower[1:])
     assert all("do not tell" in t for t in equal)
     assert "searches in 50 stops" in higher[2]
+
+
+def test_more_in_vain_per_hit_is_said_per_hit_however_many_there_are() -> None:
+    # 90 in vain for 10 hits, against 800 for 200: more for each hit, fewer altogether.
+    given = counts(a=(1000, 100, 10), b=(10_000, 1000, 200))
+    assert burden(given).findings[0].text.startswith("For each of the hits, more searches")
 
 
 def test_each_part_needs_only_its_own_counts() -> None:

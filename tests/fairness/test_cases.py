@@ -160,3 +160,14 @@ def test_unknown_cases_are_refused_with_the_nearest() -> None:
 def test_counts_embed_no_rows_about_people() -> None:
     for counts in (COMPAS, CORRECTED, ADMISSIONS):
         assert isinstance(counts, Counts) and counts.source
+
+
+def test_the_largest_number_is_not_called_most() -> None:
+    texts = [f.text for f in made("admissions").analyses[1].findings]
+    # 593 of 1,835 women chose C, which took 322 of 918; 825 of 2,691 men A, which took 601 of 933.
+    assert (
+        "The largest number of women chose department C, where the rate of admissions is 35 %"
+        in (texts[-1])
+    )
+    assert "the largest number of men chose A, with 64 %" in texts[-1]
+    assert "Prior sensitivity" in made("admissions").analyses[1].assumptions[-1]

@@ -75,3 +75,8 @@ def test_figure_draws() -> None:
 def test_too_few_features_or_rows_are_errors(m: int, n: int) -> None:
     with pytest.raises(DataError):
         largest_by_chance(m, n)
+
+
+def test_one_number_of_rows_is_told_once() -> None:
+    texts = [f.text for f in chance((5,), (10,), repeats=20, pairs=3).findings]
+    assert len(set(texts)) == len(texts) == 2

@@ -157,3 +157,12 @@ def test_figures_draw() -> None:
 def test_columns_without_an_answer_are_errors(x: list[float], y: list[float]) -> None:
     with pytest.raises(DataError):
         correlation(x, y)
+
+
+def test_rows_without_a_time_are_left_out() -> None:
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(2, 12))
+    times = [*range(11), np.nan]
+    analysis = correlation(x, y, times=times)
+    assert analysis.details["rows"] == 11 and analysis.details["rows_left_out"] == 1
+    assert analysis.details["r"] == pytest.approx(np.corrcoef(x[:11], y[:11])[0, 1])

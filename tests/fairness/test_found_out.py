@@ -88,6 +88,14 @@ def test_detection_among_offenders_divides_by_their_rate() -> None:
     assert "among residents is higher for A" in analysis.findings[1].text
 
 
+def test_more_found_out_than_do_it_is_an_error_and_no_rate_above_one() -> None:
+    given = counts(A=(1000, 500, 300), B=(1000, 500, 100))
+    with pytest.raises(DataError, match="More people of 'A'"):
+        found_out(given, {"A": RoundedRate(0.1, error=0.01), "B": RoundedRate(0.3)})
+    near = found_out(given, {"A": RoundedRate(0.3, error=0.01), "B": RoundedRate(0.3)})
+    assert max(e.high for e in near.estimates if e.unit == "share") <= 1
+
+
 def test_counts_reverse_and_admit_ignorance() -> None:
     low = found_out(counts(A=(9000, 500, 20), B=(9000, 900, 90)), reference="B")
     same = found_out(counts(A=(9000, 500, 50), B=(9000, 500, 50)), reference="B")

@@ -106,8 +106,8 @@ def test_groups_that_differ_are_named_and_the_reverse_reverses() -> None:
     k[3], k[7] = 120, 4
     answer = of_groups(counts(k, n), exact_pool(k, n), "rate")
     turned = of_groups(counts(n - k, n), exact_pool(n - k, n), "rate")
-    assert "1 lie above the average rate: g3; 1 lie below" in answer.findings[1].text
-    assert "1 lie above the average rate: g7; 1 lie below" in turned.findings[1].text
+    assert "1 lies above the average rate: g3; 1 lies below" in answer.findings[1].text
+    assert "1 lies above the average rate: g7; 1 lies below" in turned.findings[1].text
     equal = np.full(12, 40)
     same = of_groups(counts(equal, n), exact_pool(equal, n), "rate")
     assert "For 12 the data do not tell" in same.findings[1].text

@@ -160,8 +160,26 @@ def test_bad_input_is_named(make: Callable[[], object], error: type[Exception], 
         make()
 
 
+def test_without_events_nobody_is_asked_whose_they_are() -> None:
+    analysis = prosecutor(counts(a=(10, 0), b=(20, 0)))
+    assert any(f.text.startswith("There are no ") for f in analysis.findings)
+    assert not any(e.label.startswith("a given") for e in analysis.estimates)
+
+
+def test_a_small_group_without_an_event_is_not_singled_out() -> None:
+    analysis = prosecutor(counts(few=(10, 0), many=(100_000, 192), more=(200_000, 300)))
+    assert analysis.details["singled_out"] == "many"
+
+
 def test_one_group_and_no_events_are_told_without_a_comparison() -> None:
     analysis = prosecutor(counts(a=(50, 0), b=(0, 0)))
     assert len(analysis.findings) == 3
     assert "Nothing is said about b" in analysis.findings[2].text
     assert analysis.estimates[0].value == pytest.approx(1 / 52)
+
+
+def test_a_published_rate_of_few_is_not_singled_out_by_its_prior() -> None:
+    rates = {"few": CountedRate(0, 3), "many": CountedRate(1920, 1_000_000)}
+    analysis = profile(rates, hypothesis="users")
+    assert analysis.details["singled_out"] == "many"
+    assert "do not tell" in analysis.findings[1].text

@@ -1,6 +1,7 @@
 """Counts of any table equal those of pandas, and bad tables are refused in a sentence."""
 
 import datetime
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -263,8 +264,12 @@ NUMBERS = Columns("race", trials="stops", events="searches", hits="hits")
         ({}, Columns("race", outcome="hits"), "decision or a score"),
         ({}, Columns("race", decision="hits"), "outcome"),
         ({}, Columns("race", score="stops", outcome="hits"), "threshold"),
-        ({}, Columns("race", score="race", threshold=1, outcome="hits"), "a number is needed"),
-        ({}, Columns("race", events="hits", outcome="hits"), "not both"),
+        ({}, Columns("race", score="stops", threshold=np.nan, outcome="hits"), "finite.*nan"),
+        ({}, Columns("race", events="hits", by="race"), "'race' is named twice"),
+        ({}, Columns("race", trials="hits", events="hits"), "'hits' is named twice"),
+        ({"day": "01/02/2020"}, Columns("race", events="hits", date="day"), "2 values of.*'day'"),
+        ({}, Columns("race", score="day", threshold=1, outcome="hits"), "a number is needed"),
+        ({}, Columns("race", events="hits", outcome="searches"), "not both"),
         ({}, Columns([], events="hits"), "group"),
         ({}, Columns("race", events="hits", since="2020-01-01"), "column of dates"),
         ({}, Columns("race", events="hits", date="day"), "2 values of column 'day'.*YYYY-MM-DD"),
@@ -280,7 +285,7 @@ NUMBERS = Columns("race", trials="stops", events="searches", hits="hits")
         ({"hits": [3, 0]}, NUMBERS, "searches ≥ hits"),
         ({"race": [None, None]}, NUMBERS, "None of the 2 rows.*2 have no race"),
         ({"hits": ["yes", "maybe"]}, Columns("race", events="hits"), "'maybe'.*'hits'.*neither"),
-        ({"hits": [1, 2]}, Columns("race", decision="hits", outcome="hits"), "2.*'hits'.*neither"),
+        ({"hits": [1, 2]}, Columns("race", decision="hits", outcome="stops"), "2.*'hits'.*neither"),
         ({"hits": [[1], [2]]}, Columns("race", events="hits"), "'hits' holds array"),
     ],
 )  # fmt: skip
@@ -302,11 +307,15 @@ def test_bad_values_are_refused_in_a_sentence(
         ("torn.parquet", b"PAR1 and then nothing", "could not be read"),
         ("sheet.csv", b"PK\x03\x04 a workbook", "save it as CSV"),
         ("picture.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "no text"),
-        ("latin.csv", "race,stops,searches,hits\nÄ,1,1,1\n".encode("latin-1"), "could not be read"),
-        ("ragged.csv", b'race,stops,searches,hits\n"a,1,1,1\nb,2\n', "Unknown column"),
+        ("latin.csv", "race,stops,searches,hits\nÄ,1,1,1\n".encode("latin-1"), "utf-8.*as many"),
+        ("ragged.csv", b'race,stops,searches,hits\n"a,1,1,1\nb,2\n', "do not split into columns"),
+        ("two.csv", b"race,stops,searches,hits\na,1,1,1\nb,2,1\n", "do not split.*every row has"),
+        ("packed.csv", gzip.compress(b"race,stops\na,1\n", mtime=0), r"name end in '\.csv\.gz'"),
+        ("late.csv", b"race,stops,searches,hits\n" + b"a,1,1,1\n" * 30_000 + b"a,x,1,1\n",
+         "'x' in column 'stops' is neither"),
         ("data.json", b'{"race": "a", "stops": 1}', "column"),
     ],
-)
+)  # fmt: skip
 def test_files_that_are_not_what_they_say(
     name: str, content: bytes | None, said: str, tmp_path: Path
 ) -> None:
@@ -315,6 +324,55 @@ def test_files_that_are_not_what_they_say(
     with pytest.raises(PlausibleError, match=said) as caught:
         read_counts(tmp_path / name, NUMBERS)
     assert "\n" not in str(caught.value)
+
+
+def test_lines_of_a_file_are_neither_skipped_nor_taken_for_remarks(tmp_path: Path) -> None:
+    # Seen failing with the reader's own guesses: the first 3 rows were skipped, "#c" was a remark.
+    (tmp_path / "two.csv").write_text("race,k\na,1\na,1\nb,0\nrace,k,z\na,1,2\nb,0,2\n")
+    with pytest.raises(DataError, match="do not split into columns like 'race,k'"):
+        read_counts(tmp_path / "two.csv", Columns("race", events="k"))
+    (tmp_path / "remark.csv").write_text("# k\nrace,k\na,1\n#c,1\n")
+    with pytest.raises(UnknownName, match="Accepted: # k"):
+        read_counts(tmp_path / "remark.csv", Columns("race", events="k"))
+
+
+def test_a_group_may_turn_into_text_late_in_a_file(tmp_path: Path) -> None:
+    # Seen failing when the first 20,480 rows made it a number.
+    (tmp_path / "late.csv").write_text("race,k\n" + "12,1\n" * 25_000 + "14A,1\n")
+    counts = read_counts(tmp_path / "late.csv", Columns("race", events="k"))
+    assert cells(counts, "events") == {"12": (25_000,), "14A": (1,)}
+
+
+def test_days_are_not_guessed(tmp_path: Path) -> None:
+    # Seen failing when 01/02/2020 was the first of February, or of January, as other rows had it.
+    columns = Columns("race", events="k", date="day", since="2020-02-01")
+    (tmp_path / "days.csv").write_text("race,k,day\na,1,01/02/2020\nb,0,03/04/2020\n")
+    with pytest.raises(DataError, match="Write them as YYYY-MM-DD"):
+        read_counts(tmp_path / "days.csv", columns)
+    (tmp_path / "days.csv").write_text("race,k,day\na,1,2020-02-01T23:30-05:00\nb,0,2020-01-31\n")
+    assert cells(read_counts(tmp_path / "days.csv", columns), "events") == {"a": (1,)}
+
+
+def test_a_group_of_nothing_but_spaces_is_missing() -> None:
+    frame = pd.DataFrame({"g": ["a", "a ", " ", ""], "k": [1, 0, 1, 1]})
+    counts = read_counts(frame, Columns("g", events="k"))
+    assert cells(counts, "trials") == {"a": (1,), "a ": (1,)} and counts.missing["rows"] == 2
+
+
+def test_intervals_and_mixed_names_are_text() -> None:
+    frame = pd.DataFrame({"g": [1, "a", None], "k": [1, 0, 1], "age": [10, 20, 30]})
+    frame["band"] = pd.cut(frame["age"], [0, 15, 40])
+    assert cells(read_counts(frame, Columns("g", events="k")), "trials") == {"1": (1,), "a": (1,)}
+    bands = read_counts(frame, Columns("band", events="k"))
+    assert cells(bands, "trials") == {"(0, 15]": (1,), "(15, 40]": (2,)}
+    with pytest.raises(DataError, match="two columns called '0'"):
+        read_counts(pd.DataFrame([[1, 2]], columns=[0, "0"]), Columns("0", events="1"))
+
+
+def test_a_folder_of_folders_of_parquet(tmp_path: Path) -> None:
+    (tmp_path / "2020.parquet").mkdir()
+    stops().to_parquet(tmp_path / "2020.parquet" / "part-0.parquet")
+    assert read_counts(tmp_path, STOPS).rows == 400
 
 
 def test_a_parquet_file_by_another_name(tmp_path: Path) -> None:

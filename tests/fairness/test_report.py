@@ -121,6 +121,19 @@ def test_missing_rows_and_small_groups_are_shown() -> None:
     assert "Fewer than 30 stops: b." in html
 
 
+def test_names_that_look_the_same_are_pointed_out() -> None:
+    cells = {name: {"trials": 90, "events": 9} for name in ("a", "A ", "é", "e\u0301", "b")}
+    made = Report("t", "l", [base_rates(Counts.of(cells))])
+    assert "“a”, “A ”; “é”, “e\u0301”. Where they are the same" in made.to_html()
+    assert "differ only in capitals" not in report().to_html()
+
+
+def test_signs_that_no_page_may_hold_are_replaced() -> None:
+    cells = {"a\0": {"trials": 90, "events": 9}, "\x01": {"trials": 9, "events": 9}}
+    html = Report("t", "l", [base_rates(Counts.of(cells))]).to_html()
+    assert "a\ufffd" in html and not {"\0", "\x01"} & set(html)
+
+
 def test_ten_thousand_groups_make_a_page_that_can_be_read() -> None:
     cells = {f"g{i:05}": {"trials": 100 + i % 7, "events": 10 + i % 5} for i in range(10_000)}
     html = Report("t", "l", [base_rates(Counts.of(cells))]).to_html()

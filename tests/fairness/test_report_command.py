@@ -81,6 +81,8 @@ def test_a_table_of_counts_is_reported(table: Path, capsys: pytest.CaptureFixtur
         (ROWS, (*FLAGS, "--date", "day", "--since", "1.1.2020"), "'1.1.2020' is no day"),
         (ROWS, (*FLAGS, "--out", "stops.csv"), "would overwrite the table"),
         (ROWS, (*FLAGS, "--out", "."), ". is a folder"),
+        (ROWS, (*FLAGS, "--out", "new", "--json", "./new"), "a file each"),
+        (ROWS, (*FLAGS, "--seed", "-1"), "from 0 up, but is -1"),
         (ROWS, ("--group", "race", "--score", "stops", "--outcome", "hits"), "threshold"),
         (ROWS.replace("900", "-900"), FLAGS, "negative value -900"),
         (ROWS.replace("900", "900.5"), FLAGS, "fractional"),
@@ -108,12 +110,24 @@ def test_bad_input_is_one_sentence_and_no_page(
     assert table.read_text(encoding="utf-8") == text
 
 
+def test_a_file_of_the_folder_that_is_read_is_kept(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Seen failing when only the folder itself was compared with the page.
+    (part := table.parent / "part.parquet").write_bytes(b"rows")
+    assert status(str(table.parent), *FLAGS, "--json", "part.parquet") == 1
+    assert "would overwrite the table" in capsys.readouterr().err
+    assert part.read_bytes() == b"rows"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("compsa",), "Unknown case 'compsa'. Did you mean 'compas'?"),
         (("none.csv", "--group", "race", "--events", "hits"), "There is no file none.csv."),
         (("compas", "--group", "race"), "takes no columns"),
+        (("compas", "--threshold", "0"), "takes no columns"),
+        (("compas", "--since", "2020-01-01"), "takes no columns"),
     ],
 )
 def test_what_is_no_case_and_no_file(

@@ -127,6 +127,25 @@ def test_why_not_all_can_agree_is_computed_from_the_base_rates() -> None:
         assert found[label + name].value == pytest.approx(value, abs=0.003)
 
 
+def test_a_false_positive_rate_that_cannot_be_is_called_so() -> None:
+    # Equal PPV and FNR ask for a false-positive rate of 1.4 where 90 % have the outcome.
+    far = counts({"a": (5, 90, 20, 900), "b": (900, 60, 20, 60)})
+    said = " ".join(f.text for f in scores(far, reference="b").findings)
+    assert "no such score exists" in said and "flags nobody wrongly" in said
+    assert "no such score" not in " ".join(f.text for f in published().findings)
+
+
+def test_a_tiny_group_does_not_hide_a_clear_difference() -> None:
+    cells = {
+        "tiny": (3, 1, 2, 2),
+        "large": (700, 300, 200, 400),
+        "b": (900, 100, 300, 300),
+    }
+    analysis = scores(counts(cells), reference="b")
+    assert analysis.findings[0].text.startswith("The false-positive rate")
+    assert "higher for large" in analysis.findings[0].text
+
+
 def test_a_rate_without_people_is_no_equal_rate() -> None:
     analysis = scores(counts({"a": (50, 0, 0, 0), "b": (30, 20, 10, 40)}))
     texts = [f.text for f in analysis.findings]
@@ -166,11 +185,38 @@ def test_calibration_is_the_weighted_difference_over_levels() -> None:
     given = levels(0.1)
     (found,) = calibration(given, reference="b").estimates
     k = given.cells("events")
-    exact = [stats.beta(1 + k[:, i], 1 + 300 - k[:, i]) for i in (0, 1)]
+    # A tenth of the uniform prior at each of ten levels.
+    exact = [stats.beta(0.1 + k[:, i], 0.1 + 300 - k[:, i]) for i in (0, 1)]
     mean = (exact[0].mean() - exact[1].mean()).mean()
     spread = (exact[0].var() + exact[1].var()).sum() ** 0.5 / 10
     assert found.value == pytest.approx(mean, abs=4.4 * spread / DRAWS**0.5)
     assert (found.high - found.low) / 2 == pytest.approx(1.96 * spread, rel=0.02)
+
+
+def test_calibration_of_a_small_group_is_not_made_by_the_prior() -> None:
+    # Ten at each of ten levels, one of them with the outcome, against 100 of 1,000: equal rates.
+    # Seen failing with Beta(1, 1) at each level, which puts the small group 6.6 points higher.
+    rows = [(g, str(s), n, n // 10) for g, n in (("a", 10), ("b", 1000)) for s in range(10)]
+    frame = pd.DataFrame(rows, columns=["group", "by", "trials", "events"])
+    analysis = calibration(Counts(frame, by="score"))
+    assert abs(analysis.estimates[0].value) < 0.01
+    assert "do not tell" in analysis.findings[0].text
+
+
+def test_intervals_of_calibration_cover_equal_rates() -> None:
+    covered = []
+    for seed in range(100):
+        random = np.random.default_rng(seed)
+        rows = [
+            (g, str(s), n, random.binomial(n, 0.02 + 0.02 * s))
+            for g, n in (("a", 20), ("b", 1000))
+            for s in range(5)
+        ]
+        frame = pd.DataFrame(rows, columns=["group", "by", "trials", "events"])
+        (gap,) = calibration(Counts(frame, by="score"), reference="b").estimates
+        covered.append(gap.direction == 0)
+    # If 95 % cover it, 88 of 100 or fewer come in 1 of 200 runs; Beta(1, 1) at each level has 77.
+    assert sum(covered) > 88
 
 
 def test_calibration_reverses_and_admits_ignorance() -> None:

@@ -28,7 +28,7 @@ def test_nationality_raises_the_share_of_wrongly_investigated(claims: SimulatedS
     blind = claims.counts(0.8, without=True)
     analysis = thresholds(claims.counts(0.8), without=blind, reference="national")
     assert claims.weights["nationality"] > 0.5
-    assert "is higher for other" in analysis.findings[0].text
+    assert "is higher for foreign" in analysis.findings[0].text
     (left,) = (e for e in analysis.estimates if e.label.endswith("scored without the group"))
     gap = analysis.findings[0].estimate
     assert gap is not None and 0 < left.high < gap.low
@@ -60,10 +60,10 @@ def test_thresholds_are_compared_and_tabled(claims: SimulatedScores) -> None:
     cuts = {t: claims.counts(t) for t in (0.5, 0.6, 0.7, 0.9)}
     analysis = thresholds(claims.counts(0.8), others=cuts, reference="national")
     (said,) = (f.text for f in analysis.findings if "Of 5 thresholds" in f.text)
-    assert "from 0.5 to 0.9" in said and "more often than those of national at 5" in said
+    assert "from 0.5 to 0.9" in said and "than if they are national at 5" in said
     frame = analysis.tables[0].frame
     assert list(frame["threshold"]) == [t for t in (0.5, 0.6, 0.7, 0.8, 0.9) for _ in "ab"]
-    for name in ("national", "other"):
+    for name in ("national", "foreign"):
         cases = frame[frame["group"] == name]["investigated"]
         assert (np.diff(cases) < 0).all()
     assert [p.name for p in analysis.figures()] == ["wrongly-investigated", "thresholds"]
@@ -102,6 +102,12 @@ def test_a_score_without_the_group_can_still_carry_it_or_not() -> None:
         texts = [f.text for f in thresholds(with_it, without=without, reference="b").findings]
         (said,) = (t for t in texts if t.startswith("Scored without"))
         assert word in said
+
+
+def test_a_difference_that_turns_round_without_the_group_is_not_still_there() -> None:
+    with_it = counts(a=(800, 200, 5, 50), b=(900, 100, 5, 50))
+    analysis = thresholds(with_it, without=counts(a=(950, 50, 5, 50), b=(900, 100, 5, 50)))
+    assert not any("still" in f.text for f in analysis.findings)
 
 
 def test_one_group_and_groups_without_innocents() -> None:
