@@ -48,12 +48,10 @@ def odds_ratio(label: str, rates: Rates, i: int, j: int, *, level: float = LEVEL
 
 
 def in_a_lifetime(label: str, rate: Rates, i: int, times: int) -> Estimate:
-    r"""The chance of at least one event in so many trials, exactly.
+    """The chance of at least one event in so many trials, exactly: 1 - (1 - p)^n.
 
-    .. math:: 1 - (1 - p)^n, \quad E\,[1 - (1 - p)^n] = 1 - \frac{B(a, b + n)}{B(a, b)}
+    Its value is the median: near 1 the mean can lie below the whole interval.
     """
-    a, b = rate.a[i], rate.b[i]
-    p = special.betaincinv(a, b, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    low, high = -np.expm1(times * np.log1p(-p))
-    value = -np.expm1(special.betaln(a, b + times) - special.betaln(a, b))
+    p = special.betaincinv(rate.a[i], rate.b[i], [(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2])
+    low, value, high = -np.expm1(times * np.log1p(-p))
     return Estimate(label, float(value), float(low), float(high))

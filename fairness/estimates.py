@@ -60,7 +60,11 @@ class Estimate:
             if self.unit == "share":
                 return f"{value} % ({low}–{high} %)"
             return f"{value}{' points' if self.unit == 'difference' else ''} ({low} to {high})"
-        low, value, high = (_digits(x) for x in (self.low, self.value, self.high))
+        numbers = [self.low, self.value, self.high]
+        several = len(set(numbers))
+        apart = (d for d in (3, 4, 5) if len({_digits(x, d) for x in numbers}) == several)
+        digits = next(apart, 6)
+        low, value, high = (_digits(x, digits) for x in numbers)
         if self.unit == "ratio":
             return f"{value} × ({low}–{high})"
         between = " to " if self.low < 0 else "–"
@@ -115,10 +119,11 @@ def _apart(numbers: list[float], least: int, signed: bool) -> list[str]:
     return [form.format(x).replace("-", "−") for x in numbers]
 
 
-def _digits(x: float) -> str:
-    """Three significant digits, with thousands set apart."""
+def _digits(x: float, digits: int = 3) -> str:
+    """So many significant digits, with thousands set apart; whole numbers from 100 up."""
     if not np.isfinite(x):
         return "∞" if x > 0 else "−∞"
     if abs(x) >= 100:
         return f"{x:,.0f}".replace("-", "−")
-    return f"{x:.3g}".replace("-", "−")
+    text = np.format_float_positional(x, digits, unique=False, fractional=False, trim="-")
+    return text.replace("-", "−")

@@ -21,7 +21,7 @@ from plausible.inference.compiled.passes import compute_once, lift_constants, tu
 __all__ = ["artifact_path", "check_compiler", "compile_artifact", "key_of", "load_artifact"]
 
 _KEPT = 200
-_VERSION = 2
+_VERSION = 3
 
 
 def check_compiler() -> None:

@@ -1,5 +1,6 @@
 """Passes over captured graphs: what is fixed becomes an input, what is drawn becomes an input."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -20,7 +21,8 @@ __all__ = [
 aten = torch.ops.aten
 
 Graph = GraphModule
-_REDUCED = (aten.sum.default, aten.mean.default, aten.amax.default)
+_COSTLY = ("exp", "expm1", "log", "log1p", "pow", "rsqrt", "sqrt", "tanh", "sigmoid")
+_LARGE = 2000  # elements; for fewer a loop of its own costs more than it saves
 _UNROLLED = 8  # shorter reductions are written out as what they add up
 _NARROW = 32
 
@@ -141,16 +143,20 @@ def hoist(graph: Graph, fixed: Iterable[int], inputs: Sequence[Tensor]) -> list[
 
 
 def compute_once(graph: Graph) -> None:
-    """Have numbers computed once that whole tensors are computed with.
+    """Have numbers computed once that large tensors are computed with.
 
     PyTorch's compiler writes the computation of a number, such as Adam's bias correction, into the
     loop over the tensor that it scales, to be done again for every vector of elements. What comes
     out of a reduction it does not; the largest of eight times the same number is that number.
     """
+    costly: set[Node] = set()
     for node in list(graph.graph.nodes):
-        if node.op != "call_function" or not _is_number(node) or node.target in _REDUCED:
+        if node.op != "call_function" or not _is_number(node):
             continue
-        wide = [u for u in node.users if u.op == "call_function" and not _is_number(u)]
+        if not costly.intersection(node.all_input_nodes) and _name(node) not in _COSTLY:
+            continue
+        costly.add(node)
+        wide = [user for user in node.users if _size(user) >= _LARGE]
         if not wide:
             continue
         with graph.graph.inserting_after(node):
@@ -193,6 +199,15 @@ def turn_narrow(graph: Graph) -> None:
 def _is_number(node: Node) -> bool:
     value = node.meta.get("tensor_meta")
     return value is not None and value.shape == () and value.dtype.is_floating_point
+
+
+def _size(node: Node) -> int:
+    value = node.meta.get("tensor_meta")
+    return 0 if value is None else math.prod(value.shape)
+
+
+def _name(node: Node) -> str:
+    return str(getattr(node.target, "_opname", ""))
 
 
 def _written(graph: Graph) -> set[Node]:
