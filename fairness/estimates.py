@@ -110,11 +110,13 @@ def estimate(
 
 
 def _apart(numbers: list[float], least: int, signed: bool) -> list[str]:
-    """Numbers with as many decimals that the ends of an interval can be told apart, at most 4."""
+    """Numbers with as many decimals as tell the ends from each other and from 0, at most 4."""
     low, _, high = numbers
     width = high - low
     needed = 1 - math.floor(round(math.log10(width), 6)) if width > 0 else least
     decimals = min(max(least, needed), 4)
+    while signed and decimals < 4 and any(x and not round(x, decimals) for x in (low, high)):
+        decimals += 1
     form = f"{{:{'+' if signed else ''}.{decimals}f}}"
     return [form.format(x).replace("-", "−") for x in numbers]
 
