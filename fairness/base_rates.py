@@ -3,6 +3,7 @@
 import numpy as np
 
 from plausible.fairness.analysis import Analysis, Finding
+from plausible.fairness.contrasts import contrasts
 from plausible.fairness.counts import Counts
 from plausible.fairness.estimates import Estimate
 from plausible.fairness.figures import intervals
@@ -12,9 +13,6 @@ from plausible.fairness.rounded import CountedRate, RoundedRate
 from plausible.fairness.wording import (
     basis,
     cause,
-    clearly,
-    compared,
-    counted_gap,
     extremes,
     left_out,
     needs,
@@ -67,25 +65,9 @@ def base_rates(
     shown = extremes(rates, known, ref)
     names = counts.groups
     rate = f"rate of {counts.called(events)} among {counts.called(trials)}"
-    each = {i: rates.estimate(f"{rate}, {names[i]}", i) for i in shown}
-    others = [i for i in shown if i != ref]
-    differences = {
-        i: rates.difference(f"{rate}, {names[i]} − {names[ref]}", i, ref) for i in others
-    }
-    ratios = {i: rates.ratio(f"{rate}, {names[i]} / {names[ref]}", i, ref) for i in others}
-    findings = [
-        compared(
-            f"The {rate}",
-            names[i],
-            names[ref],
-            (each[i], each[ref]),
-            differences[i],
-            ratios[i],
-            counted_gap(rates, i, ref),
-        )
-        for i in sorted(others, key=lambda i: -clearly(differences[i]))
-    ]
-    if not others:
+    found = contrasts(rates, rate, f"The {rate}", names, shown, ref)
+    each, differences, findings = found.each, found.gaps, found.findings
+    if not differences:
         findings.append(
             Finding(
                 f"The {rate} is {each[ref]} for {names[ref]}. There is no other {counts.group} "
@@ -95,7 +77,7 @@ def base_rates(
         )
     findings += left_out(counts, n, counts.called(trials), shown)
     assumptions = basis(counts, prior)
-    if others:
+    if differences:
         first = widest(differences)
 
         def headline(other: Prior) -> Estimate:
@@ -110,7 +92,7 @@ def base_rates(
             f"that differ by {counts.group}?"
         ),
         findings=findings,
-        estimates=[*each.values(), *differences.values(), *ratios.values()],
+        estimates=found.estimates,
         assumptions=assumptions,
         cannot_show=[
             cause(counts),

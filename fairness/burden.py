@@ -7,6 +7,7 @@ import numpy as np
 
 from plausible.fairness.analysis import Analysis, Finding
 from plausible.fairness.burden_rates import in_a_lifetime, odds_ratio, per_hit
+from plausible.fairness.contrasts import contrasts
 from plausible.fairness.counts import Counts
 from plausible.fairness.estimates import Estimate, estimate
 from plausible.fairness.figures import intervals
@@ -218,29 +219,14 @@ def _among_all(counts: Counts, shown: Sequence[int], ref: int, prior: Prior) -> 
     trials, events = counts.called("trials"), counts.called("events")
     rates = Rates(counts["events"] - counts["hits"], counts["trials"], prior)
     label = f"rate of {events} in vain among {trials}"
-    each = {i: rates.estimate(f"{label}, {names[i]}", i) for i in shown}
-    others = [i for i in shown if i != ref]
-    gaps = {i: rates.difference(f"{label}, {names[i]} − {names[ref]}", i, ref) for i in others}
-    ratios = {i: rates.ratio(f"{label}, {names[i]} / {names[ref]}", i, ref) for i in others}
-    findings = [
-        compared(
-            f"The {label}",
-            names[i],
-            names[ref],
-            (each[i], each[ref]),
-            gaps[i],
-            ratios[i],
-            counted_gap(rates, i, ref),
-        )
-        for i in sorted(others, key=lambda i: -clearly(gaps[i]))
-    ]
+    found = contrasts(rates, label, f"The {label}", names, shown, ref)
     return _Part(
-        findings,
-        [*each.values(), *gaps.values(), *ratios.values()],
+        found.findings,
+        found.estimates,
         [],
         "in-vain",
         f"{label.capitalize()}.",
-        {names[i]: e for i, e in each.items()},
+        {names[i]: e for i, e in found.each.items()},
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from plausible.fairness.analysis import Analysis, Finding, Table
+from plausible.fairness.contrasts import contrasts
 from plausible.fairness.counts import CONFUSION, Counts
 from plausible.fairness.estimates import Estimate
 from plausible.fairness.figures import intervals
@@ -14,8 +15,6 @@ from plausible.fairness.posteriors import PRIORS, Prior, Rates, inference_data
 from plausible.fairness.wording import (
     basis,
     cause,
-    clearly,
-    compared,
     counted_gap,
     extremes,
     left_out,
@@ -80,13 +79,9 @@ def thresholds(
     shown = extremes(rates, known, ref)
     names = counts.groups
     label = "wrongly investigated"
-    each = {i: rates.estimate(f"{label}, {names[i]}", i) for i in shown}
-    gaps = {
-        i: rates.difference(f"{label}, {names[i]} − {names[ref]}", i, ref)
-        for i in shown
-        if i != ref
-    }
-    ratios = {i: rates.ratio(f"{label}, {names[i]} / {names[ref]}", i, ref) for i in gaps}
+    who = "The share of people with nothing to find who are investigated all the same"
+    found = contrasts(rates, label, who, names, shown, ref)
+    each, gaps = found.each, found.gaps
     flagged = counts["false_positive"] + counts["true_positive"]
     vain = Rates(counts["false_positive"], flagged, prior, seed + 1)
     in_vain = {
@@ -95,10 +90,10 @@ def thresholds(
         if flagged[i]
     }
     findings = [
-        *_who(names, ref, rates, each, gaps, ratios),
+        *(found.findings or [_alone(names[ref], each[ref])]),
         *(_in_vain(f"{counts.group} {names[i]}", e) for i, e in in_vain.items()),
     ]
-    estimates = [*each.values(), *gaps.values(), *ratios.values(), *in_vain.values()]
+    estimates = [*found.estimates, *in_vain.values()]
     if without is not None and gaps:
         i = widest(gaps)
         blind = _wrongly(without, prior, seed + 2)
@@ -162,37 +157,14 @@ def _wrongly(counts: Counts, prior: Prior, seed: int) -> Rates:
     return Rates(wrong, wrong + counts["true_negative"], prior, seed)
 
 
-def _who(
-    names: tuple[str, ...],
-    ref: int,
-    rates: Rates,
-    each: Mapping[int, Estimate],
-    gaps: Mapping[int, Estimate],
-    ratios: Mapping[int, Estimate],
-) -> list[Finding]:
-    """The comparison with the reference; without another group, the rate itself."""
-    if not gaps:
-        people, found = natural(each[ref])
-        return [
-            Finding(
-                f"Of {people:,} people with nothing to find ({names[ref]}), {found} are "
-                "investigated. There is no other group to compare them with.",
-                estimate=each[ref],
-            )
-        ]
-    what = "The share of people with nothing to find who are investigated all the same"
-    return [
-        compared(
-            what,
-            names[i],
-            names[ref],
-            (each[i], each[ref]),
-            gaps[i],
-            ratios[i],
-            counted_gap(rates, i, ref),
-        )
-        for i in sorted(gaps, key=lambda i: -clearly(gaps[i]))
-    ]
+def _alone(name: str, share: Estimate) -> Finding:
+    """The rate where there is no other group."""
+    people, found = natural(share)
+    return Finding(
+        f"Of {people:,} people with nothing to find ({name}), {found} are investigated. There is "
+        "no other group to compare them with.",
+        estimate=share,
+    )
 
 
 def _in_vain(name: str, share: Estimate) -> Finding:

@@ -163,6 +163,7 @@ def compute_once(graph: Graph) -> None:
             copies = graph.graph.call_function(aten.expand.default, (node, [_UNROLLED]))
         with graph.graph.inserting_after(copies):
             largest = graph.graph.call_function(aten.amax.default, (copies, [0]))
+        largest.meta = dict(node.meta)
         for user in wide:
             user.replace_input_with(node, largest)
     _tidy(graph)
