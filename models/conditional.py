@@ -86,9 +86,11 @@ class ConditionalModel(GenerativeModel):
             The model itself.
 
         Raises:
-            DataError: for data that do not fit the model.
+            DataError: for data that do not fit the model, or of which there are none.
         """
         self._check_inputs(x)
+        if not len(x):
+            raise DataError("There are no data to standardise by: the inputs have 0 rows.")
         self.x_loc.copy_(_centre(x, self.x_shape))
         self.x_scale.copy_(_spread(x, self.x_shape))
         if y is not None and self.likelihood.real:

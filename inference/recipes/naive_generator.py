@@ -227,7 +227,9 @@ def _on_images(
 
 
 def _run(model: Any, x: Tensor, lr: float, seed: int, guide: Any = None, **schedule: Any) -> Fit:
-    steps = schedule.get("steps") or schedule["epochs"] * -(-len(x) // model.batch_size)
+    steps = schedule.get("steps")
+    if steps is None:
+        steps = schedule["epochs"] * -(-len(x) // model.batch_size)
     objective = ELBO(optimizer=Adam(CosineDecay(lr, steps)))
     return fit(model, x, guide=guide, objective=objective, seed=seed, device="cpu", **schedule)
 

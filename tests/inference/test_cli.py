@@ -147,7 +147,7 @@ def test_interrupted_training_says_how_to_go_on_and_does(images: Path, tmp_path:
     deadline = time.monotonic() + 60
     while not out.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    time.sleep(4)  # into the loop: Fabric is imported after the folder is made
+    time.sleep(8)  # into the loop: Fabric is imported after the folder is made
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130

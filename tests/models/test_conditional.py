@@ -250,6 +250,11 @@ def test_every_model_compiles(kind: str) -> None:
     assert run.backend.engine == "compiled", run.backend.reason
 
 
+def test_nothing_can_be_standardised_by_no_data() -> None:
+    with pytest.raises(DataError, match="no data to standardise by"):
+        Regressor((2,), ()).standardise(torch.empty(0, 2), torch.empty(0))
+
+
 def test_standardised_models_are_loaded_as_they_were(tmp_path: Any) -> None:
     x, y = torch.randn(40, 2) * 100 + 7, torch.randn(40) * 3 - 50
     torch.manual_seed(0)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from plausible.inference.data.toys import clusters, ring
+from plausible.inference.errors import PlausibleError
 from plausible.inference.isolation import evaluating
 from plausible.inference.recipes.naive_generator import (
     naive_fit,
@@ -73,6 +74,11 @@ def test_pairs_at_random_collapse_to_the_mean_where_a_vae_does_not() -> None:
     assert 0.75 < total_variance(varied) / total_variance(x) < 1.25
     least, above = naive_loss(x, flat)
     assert above < 0.01 * (least - math.log(2 * math.pi))
+
+
+def test_no_steps_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(PlausibleError, match="steps at least 1"):
+        naive_generator(steps=0, out=tmp_path)
 
 
 @pytest.mark.slow
