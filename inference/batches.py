@@ -12,6 +12,8 @@ from plausible.models.plates import Batch, Layout
 
 __all__ = ["Batches"]
 
+_AHEAD = 2**20  # numbers that are gathered at once for many rounds to come
+
 
 class Batches:
     """A data set cut into batches, in an order that depends on the seed alone.
@@ -44,6 +46,8 @@ class Batches:
         self.whole = size == self.total
         self.latest: Batch | None = None
         self._epoch, self._order = -1, torch.arange(self.total, device=device)
+        self._ahead: tuple[Tensor, ...] = ()
+        self._rounds_ahead = range(0)
 
     def at(self, number: int) -> Batch:
         """The batch of this round, counted from 0 over the whole run."""
@@ -67,13 +71,21 @@ class Batches:
             count: rounds, at most `like(number)`.
             room: size of the new dimension; beyond `count` it holds data of no meaning.
         """
+        if number not in self._rounds_ahead or number + count > self._rounds_ahead.stop:
+            self._look_ahead(number, room)
+        first = number - self._rounds_ahead.start
+        return tuple(x[first : first + room] for x in self._ahead)
+
+    def _look_ahead(self, number: int, room: int) -> None:
+        """Gather the full batches of as many rounds as fit, and room after the last one."""
         self._turn_to(number)
-        first = (number % self.per_epoch) * self.size
-        index = self._order[first : first + count * self.size]
-        if count < room:
-            index = torch.cat([index, index.new_zeros((room - count) * self.size)])
-        made = self.source.batch(index)
-        return tuple(x.view(room, self.size, *x.shape[1:]) for x in made)
+        start = (number % self.per_epoch) * self.size
+        row = sum(x.numel() for x in self.source.batch(self._order[:1]))
+        rounds = min(self.like(number), max(room, _AHEAD // max(1, row * self.size)))
+        index = self._order[start : start + rounds * self.size]
+        made = self.source.batch(torch.cat([index, index.new_zeros((room - 1) * self.size)]))
+        self._ahead = tuple(x.view(-1, self.size, *x.shape[1:]) for x in made)
+        self._rounds_ahead = range(number, number + rounds)
 
     def _args(self, number: int) -> tuple[Tensor, ...]:
         if self.whole:

@@ -168,7 +168,7 @@ class Run:
         self.losses[number : number + len(losses)] = losses
         self.step = number + len(losses)
         taken = time.perf_counter() - began
-        if taken < _CHUNK_SECONDS and len(losses) == limit:
+        if taken < _CHUNK_SECONDS and 2 * len(losses) > limit:
             self._chunk *= 2
         elif taken > 2 * _CHUNK_SECONDS:
             self._chunk = max(1, self._chunk // 2)

@@ -50,7 +50,11 @@ class Machine:
         return self._inputs or self._laid_out(self._batch(number, 1))
 
     def run(self, number: int, limit: int, alike: Callable[[int], bool]) -> Tensor:
-        """Rounds from this one on, at most `limit` and as long as they are alike."""
+        """Rounds from this one on, at least one and at most `limit`, as long as they are alike.
+
+        The last call is one that is full, if any is: what is left is for the next time, because a
+        call takes as long for one round as for `count`.
+        """
         threads = torch.get_num_threads()
         if not self.small or threads == 1:
             return self._run(number, limit, alike)
@@ -75,7 +79,7 @@ class Machine:
             made = self.code(*inputs)
             losses.append((made if isinstance(made, Tensor) else made[0])[:count])
             done += count
-            if done >= limit or not alike(number + done):
+            if limit - done < self.count or not alike(number + done):
                 break
         rows = losses[0] if len(losses) == 1 else torch.cat(losses)
         if not self._direct:
