@@ -33,7 +33,7 @@ from plausible.models.errors import CheckpointError, ModelError, PlausibleError
 __all__ = ["Run"]
 
 _CHECK_EVERY_ON_GPU = 50
-_CHUNK_SECONDS = 0.01
+_CHUNK_SECONDS = 0.05
 
 
 @dataclass
@@ -151,7 +151,7 @@ class Run:
                 bar.say(f"From step {backend.since + 1} on: {backend.reason}")
 
     def _advance(self) -> None:
-        """As many rounds as take about a hundredth of a second; one where callbacks look on."""
+        """As many rounds as take about a twentieth of a second; one where callbacks look on."""
         number, began = self.step, time.perf_counter()
         if self.device.type == "cpu":
             self._random_states = [g.get_state() for g in generators(self.device)]
@@ -168,9 +168,10 @@ class Run:
         self.losses[number : number + len(losses)] = losses
         self.step = number + len(losses)
         taken = time.perf_counter() - began
-        if taken < _CHUNK_SECONDS and 2 * len(losses) > limit:
+        expected = taken / len(losses) * self._chunk
+        if 2 * expected < _CHUNK_SECONDS:
             self._chunk *= 2
-        elif taken > 2 * _CHUNK_SECONDS:
+        elif expected > 2 * _CHUNK_SECONDS:
             self._chunk = max(1, self._chunk // 2)
         if len(pyro.get_param_store()) != self._stored:
             self._check_no_new_parameter(number)

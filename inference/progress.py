@@ -1,4 +1,4 @@
-"""The progress bar: loss, steps a second, time left; drawn ten times a second at most."""
+"""The progress bar: loss, steps a second, time left; drawn four times a second at most."""
 
 import logging
 import time
@@ -17,7 +17,7 @@ from rich.progress import (
 
 __all__ = ["Bar", "progress_bar"]
 
-_INTERVAL = 0.1
+_INTERVAL = 0.25
 
 
 class Bar:

@@ -17,11 +17,12 @@ from torch.fx.graph import CodeGen
 
 from plausible.inference.compiled.capture import Refused
 from plausible.inference.compiled.passes import compute_once, lift_constants, turn_narrow
+from plausible.inference.compiled.products import multiply_large
 
 __all__ = ["artifact_path", "check_compiler", "compile_artifact", "key_of", "load_artifact"]
 
 _KEPT = 200
-_VERSION = 3
+_VERSION = 4
 
 
 def check_compiler() -> None:
@@ -36,7 +37,8 @@ def _settings(small: bool) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "cpp_wrapper": True,
         "fallback_random": True,  # what is drawn inside is drawn as outside
-        "memory_planning": True,
+        # One allocation for all: dear only where there is more than a processor's own cache holds.
+        "memory_planning": small,
         "size_asserts": False,
         "alignment_asserts": False,
         "compile_threads": 1,
@@ -84,14 +86,18 @@ def compile_artifact(
         small: whether it runs on one thread.
     """
     import torch._inductor
+    import torch.compiler.config
     from torch._inductor import config
 
-    with torch.no_grad(), config.patch(_settings(small)):
+    # PyTorch keeps compiled graphs of its own, and cannot tell what our operations stand for.
+    ours = torch.compiler.config.patch(cache_key_tag=f"plausible {_VERSION}")
+    with torch.no_grad(), ours, config.patch(_settings(small)):
         graph: GraphModule = make_fx(function, tracing_mode="real")(*inputs)
         graph.graph._codegen = CodeGen()
         if lift_constants(graph):
             raise Refused("the function to compile holds tensors")
         compute_once(graph)
+        multiply_large(graph)
         turn_narrow(graph)
         compiled: Any = torch._inductor.standalone_compile(
             graph, list(inputs), dynamic_shapes="from_example_inputs"

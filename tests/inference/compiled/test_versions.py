@@ -3,6 +3,7 @@
 import inspect
 
 import torch
+import torch.compiler.config
 from torch._inductor import config, standalone_compile
 from torch._inductor.standalone_compile import CompiledArtifact
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -26,6 +27,7 @@ def test_the_functions_and_settings_that_the_engine_uses_exist() -> None:
         else config.shallow_copy_dict()
     )
     assert set(_settings(small=True)) <= set(known)
+    assert "cache_key_tag" in torch.compiler.config.get_config_copy()
 
 
 def test_normal_draws_come_by_16_so_that_rows_padded_to_it_do_not_depend_on_each_other() -> None:
