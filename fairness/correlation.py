@@ -81,6 +81,12 @@ def correlation(
     if left:
         findings.append(Finding(f"{left:,} rows in which a value is missing are left out."))
     if t is not None:
+        for z, name in zip((a, b), names, strict=True):
+            if np.ptp(np.diff(z)) <= 1e-12 * np.ptp(z):
+                raise DataError(
+                    f"{name} changes by the same amount from every row to the next, so changes have "
+                    "no correlation. Without times= the columns themselves are compared."
+                )
         changes = CorrelationPosterior(pearson(np.diff(a), np.diff(b)), len(a) - 1, prior)
         more = changes.estimate("correlation of the changes from row to row")
         neighbours = [

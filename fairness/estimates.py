@@ -118,7 +118,15 @@ def _apart(numbers: list[float], least: int, signed: bool) -> list[str]:
     while signed and decimals < 4 and any(x and not round(x, decimals) for x in (low, high)):
         decimals += 1
     form = f"{{:{'+' if signed else ''}.{decimals}f}}"
-    return [form.format(x).replace("-", "−") for x in numbers]
+    texts = [form.format(x).replace("-", "−") for x in numbers]
+    return texts if signed or decimals < 4 else [*map(_within, numbers, texts)]
+
+
+def _within(percent: float, text: str) -> str:
+    """Nothing short of 0 or 100 % is said to be it where the digits end."""
+    if 0 < percent < 100 and float(text) in (0.0, 100.0):
+        return "<0.0001" if percent < 50 else ">99.9999"
+    return text
 
 
 def _digits(x: float, digits: int = 3) -> str:

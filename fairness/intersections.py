@@ -93,6 +93,8 @@ def intersections(
         x = [other.draws_of(i * groups + j) for i, j in ((s, g), (s, g0), (s0, g), (s0, g0))]
         return estimate(estimates[2].label, x[0] - x[1] - x[2] + x[3], "difference")
 
+    sums = [e for e in estimates if "both predict apart" in e.label]
+    outside = any(e.low < 0 or e.high > 1 for e in sums)
     total = (groups - 1) * (len(counts.strata) - 1)
     if len(squares) < total:
         findings.append(
@@ -111,7 +113,8 @@ def intersections(
         assumptions=[
             *basis(counts, prior),
             f"Neither attribute stands for {counts.groups[g0]} and {counts.strata[s0]}. What the "
-            "two predict apart is the sum of what each adds to the rate there.",
+            "two predict apart is the sum of what each adds to the rate there."
+            + outside * " That sum can lie below 0 or above 100 %, as here, and no rate can.",
             sensitivity(headline),
         ],
         cannot_show=[

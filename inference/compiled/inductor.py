@@ -16,7 +16,12 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.graph import CodeGen
 
 from plausible.inference.compiled.capture import Refused
-from plausible.inference.compiled.passes import compute_once, lift_constants, turn_narrow
+from plausible.inference.compiled.passes import (
+    compute_once,
+    lift_constants,
+    turn_narrow,
+    write_out_vectors,
+)
 from plausible.inference.compiled.products import multiply_large
 
 __all__ = ["artifact_path", "check_compiler", "compile_artifact", "key_of", "load_artifact"]
@@ -90,13 +95,16 @@ def compile_artifact(
     from torch._inductor import config
 
     # PyTorch keeps compiled graphs of its own, and cannot tell what our operations stand for.
-    ours = torch.compiler.config.patch(cache_key_tag=f"plausible {_VERSION}")
+    ours = torch.compiler.config.patch(  # type: ignore[attr-defined]
+        cache_key_tag=f"plausible {_VERSION}"
+    )
     with torch.no_grad(), ours, config.patch(_settings(small)):
         graph: GraphModule = make_fx(function, tracing_mode="real")(*inputs)
         graph.graph._codegen = CodeGen()
         if lift_constants(graph):
             raise Refused("the function to compile holds tensors")
         compute_once(graph)
+        write_out_vectors(graph)
         multiply_large(graph)
         turn_narrow(graph)
         compiled: Any = torch._inductor.standalone_compile(

@@ -16,6 +16,7 @@ __all__ = [
     "lift_constants",
     "lift_noise",
     "turn_narrow",
+    "write_out_vectors",
 ]
 
 aten = torch.ops.aten
@@ -166,6 +167,38 @@ def compute_once(graph: Graph) -> None:
         largest.meta = dict(node.meta)
         for user in wide:
             user.replace_input_with(node, largest)
+    _tidy(graph)
+
+
+def write_out_vectors(graph: Graph) -> None:
+    """Write products of vectors, as a layer of one input or one output has, as multiplications.
+
+    The compiler then does them in one loop with what is around them; a library is asked for so
+    little at a time that asking takes longer.
+    """
+    for node in list(graph.graph.nodes):
+        if node.target not in (aten.mm.default, aten.addmm.default) or node.kwargs:
+            continue
+        *bias, a, b = node.args
+        new = graph.graph.call_function
+        inner = a.meta["tensor_meta"].shape[1]
+        rows, columns = node.meta["tensor_meta"].shape
+        with graph.graph.inserting_before(node):
+            if inner == 1:
+                result = new(aten.mul.Tensor, (a, b))
+            elif columns == 1:
+                product = new(aten.mul.Tensor, (a, new(aten.t.default, (b,))))
+                result = new(aten.sum.dim_IntList, (product, [1], True))
+            elif rows == 1:
+                product = new(aten.mul.Tensor, (new(aten.t.default, (a,)), b))
+                result = new(aten.sum.dim_IntList, (product, [0], True))
+            else:
+                continue
+            for vector in bias:
+                result = new(aten.add.Tensor, (result, vector))
+        result.meta = dict(node.meta)
+        node.replace_all_uses_with(result)
+        graph.graph.erase_node(node)
     _tidy(graph)
 
 

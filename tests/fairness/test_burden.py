@@ -126,6 +126,17 @@ def test_the_excess_of_two_attributes_equals_its_closed_form() -> None:
     assert "go with more than both apart" in analysis.findings[0].text
 
 
+@pytest.mark.parametrize(
+    ("cells", "outside"),
+    [((1900, 1500, 1500, 500), True), ((1900, 1000, 1000, 500), False), ((5, 10, 10, 500), True)],
+)
+def test_a_sum_of_rates_that_no_rate_can_be_is_called_that(
+    cells: tuple[int, int, int, int], outside: bool
+) -> None:
+    said = " ".join(intersections(crossed(*cells), reference=("A", "cheap")).assumptions)
+    assert ("and no rate can" in said) is outside
+
+
 def test_crossed_attributes_reverse_admit_ignorance_and_name_their_scale() -> None:
     def said(*cells: int) -> tuple[str, str]:
         finding = intersections(crossed(*cells), reference=("A", "cheap")).findings[0]

@@ -144,6 +144,13 @@ def test_figures_draw() -> None:
         assert "$x" in picture.alt
 
 
+def test_changes_that_are_all_alike_are_refused_with_a_sentence() -> None:
+    years, x = list(range(2000, 2008)), [0.1 * i for i in range(8)]
+    y = [3.0, 1, 4, 1, 5, 9, 2, 6]
+    with pytest.raises(DataError, match="films changes by the same amount"):
+        correlation(x, y, names=("films", "drownings"), times=years)
+
+
 @pytest.mark.parametrize(
     ("x", "y"),
     [

@@ -20,6 +20,7 @@ from plausible.inference.compiled.passes import (
     lift_constants,
     lift_noise,
     turn_narrow,
+    write_out_vectors,
 )
 from plausible.inference.compiled.plans import Plan
 from plausible.inference.compiled.rounds import Operations
@@ -303,6 +304,29 @@ def test_narrow_products_are_computed_as_their_transposes(bias: bool) -> None:
     made = graph(*values)
     assert made.stride() == (1, 64)
     torch.testing.assert_close(made, head(*values), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("shape", [(6, 1, 5), (6, 4, 1), (1, 4, 5), (1, 1, 5), (1, 4, 1)])
+def test_products_of_vectors_are_written_out(shape: tuple[int, int, int], bias: bool) -> None:
+    # Seen failing: the factor of a single row not transposed; the bias left out.
+    def layer(x: Tensor, weight: Tensor, b: Tensor) -> Tensor:
+        return torch.addmm(b, x, weight) if bias else x @ weight
+
+    rows, inner, columns = shape
+    sizes = (rows, inner), (inner, columns), (columns,)
+    values = tuple(torch.randn(s, dtype=torch.double) for s in sizes)
+    graph = traced(layer, *values)
+    write_out_vectors(graph)
+    assert not {aten.mm.default, aten.addmm.default} & set(targets(graph))
+    made = graph(*values)
+    torch.testing.assert_close(made, layer(*values), rtol=1e-12, atol=1e-12)
+
+
+def test_products_of_matrices_are_not_written_out() -> None:
+    graph = traced(lambda a, b: a @ b, torch.randn(2, 2), torch.randn(2, 2))
+    write_out_vectors(graph)
+    assert targets(graph) == [aten.mm.default]
 
 
 def test_wide_products_and_gradients_of_weights_stay_as_they_are() -> None:
