@@ -64,6 +64,8 @@ def parts() -> dict[str, Callable[[], Peer]]:
     from svi_cases.vae import BATCH, HIDDEN, LATENT, PIXELS, TOTAL, binary_data
     from torch.nn import functional
 
+    from plausible.inference.compiled.products import MANY, PRODUCT
+
     shapes = [
         (PIXELS, HIDDEN),
         (HIDDEN, LATENT),
@@ -85,6 +87,16 @@ def parts() -> dict[str, Callable[[], Peer]]:
             torch.mm(gradients[i].t(), inputs[i], out=weight_gradients[i])
             if i > 0:
                 torch.mm(gradients[i], weight, out=input_gradients[i])
+
+    def products_as_compiled() -> None:
+        """The same; oneDNN does the large ones forward and for the inputs."""
+        for i, weight in enumerate(weights):
+            large = BATCH * weight.numel() >= MANY
+            multiply = PRODUCT if large else torch.mm
+            multiply(inputs[i], weight.t())
+            torch.mm(gradients[i].t(), inputs[i], out=weight_gradients[i])
+            if i > 0:
+                multiply(gradients[i], weight)
 
     def products_of_jax() -> Peer:
         import jax
@@ -123,6 +135,7 @@ def parts() -> dict[str, Callable[[], Peer]]:
     data = binary_data(TOTAL, PIXELS)
     return {
         "matrix products alone, PyTorch": lambda: Part(products),
+        "matrix products alone, as compiled code does them": lambda: Part(products_as_compiled),
         "matrix products alone, JAX": products_of_jax,
         "fused Adam alone": lambda: Part(adam.step),
         "elementwise alone, eager": lambda: Part(elementwise),

@@ -84,8 +84,8 @@ def correlation(
         for z, name in zip((a, b), names, strict=True):
             if np.ptp(np.diff(z)) <= 1e-12 * np.ptp(z):
                 raise DataError(
-                    f"{name} changes by the same amount from every row to the next, so changes have "
-                    "no correlation. Without times= the columns themselves are compared."
+                    f"{name} changes by the same amount from every row to the next, so its changes "
+                    "have no correlation. Without times= the columns themselves are compared."
                 )
         changes = CorrelationPosterior(pearson(np.diff(a), np.diff(b)), len(a) - 1, prior)
         more = changes.estimate("correlation of the changes from row to row")

@@ -114,7 +114,8 @@ def intersections(
             *basis(counts, prior),
             f"Neither attribute stands for {counts.groups[g0]} and {counts.strata[s0]}. What the "
             "two predict apart is the sum of what each adds to the rate there."
-            + outside * " That sum can lie below 0 or above 100 %, as here, and no rate can.",
+            + outside
+            * " That sum can lie below 0 or above 100 %, as here, and no rate can.",
             sensitivity(headline),
         ],
         cannot_show=[

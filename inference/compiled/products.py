@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule, Node
 
-__all__ = ["PRODUCT", "multiply_large"]
+__all__ = ["MANY", "PRODUCT", "multiply_large"]
 
 aten = torch.ops.aten
-_MANY = 1.6e7  # multiplications from which on oneDNN was measured to be the faster
+MANY = 1.6e7  # multiplications from which on oneDNN was measured to be the faster
 
 
 def multiply_large(graph: GraphModule) -> None:
@@ -43,7 +43,7 @@ def _is_large(node: Node) -> bool:
     result = node.meta["tensor_meta"]
     return (
         result.dtype == torch.float32
-        and result.shape.numel() * a.shape[1] >= _MANY
+        and result.shape.numel() * a.shape[1] >= MANY
         and tuple(a.stride) == (a.shape[1], 1)
         and all(x.shape == result.shape[1:] for x in bias)
     )
