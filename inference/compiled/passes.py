@@ -179,6 +179,8 @@ def write_out_vectors(graph: Graph) -> None:
     for node in list(graph.graph.nodes):
         if node.target not in (aten.mm.default, aten.addmm.default) or node.kwargs:
             continue
+        if not node.meta["tensor_meta"].dtype.is_floating_point:  # sums of integers are of int64
+            continue
         *bias, a, b = node.args
         new = graph.graph.call_function
         inner = a.meta["tensor_meta"].shape[1]

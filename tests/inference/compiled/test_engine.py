@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from plausible.inference import Fit, Progress, fit
 from plausible.inference.compiled import engine as engine_module
 from plausible.inference.compiled.background import Compilation
+from plausible.inference.compiled.machine import Machine
 from plausible.models import SGD, VAE, MaximumLikelihood, ModelError, TrainingError
 
 COUNTS = torch.tensor([12.0, 30.0, 7.0, 44.0, 21.0])
@@ -23,21 +23,10 @@ HITS = torch.tensor([3.0, 11.0, 2.0, 20.0, 6.0])
 X = (torch.arange(1000 * 30).reshape(1000, 30) * 7 % 11 < 4).float()
 
 
-@pytest.fixture(autouse=True, scope="module")
-def kept_code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What is compiled here is kept for the tests of this file; three rounds a call, not eight."""
-    before = os.environ.get("PLAUSIBLE_CACHE")
-    os.environ["PLAUSIBLE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    threads, unrolled = torch.get_num_threads(), engine_module._UNROLLED
-    engine_module._UNROLLED = ((1e9, 3),)
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    engine_module._UNROLLED = unrolled
-    if before is None:
-        del os.environ["PLAUSIBLE_CACHE"]
-    else:
-        os.environ["PLAUSIBLE_CACHE"] = before
+@pytest.fixture(autouse=True)
+def three_rounds_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not eight, which take longer to compile."""
+    monkeypatch.setattr(engine_module, "_UNROLLED", ((1e9, 3),))
 
 
 def rates(n: Tensor, y: Tensor) -> None:
@@ -121,6 +110,24 @@ def test_auto_takes_the_code_over_in_the_middle(monkeypatch: pytest.MonkeyPatch)
     assert set(backend.steps_per_second) == {"captured", "compiled"}
     assert backend.compile_seconds is not None and backend.compile_seconds > 0
     torch.testing.assert_close(result.loss, captured.loss, rtol=1e-3, atol=1e-3)
+
+
+def test_the_code_is_tried_by_full_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Seen failing: with stretches that grew only where one call had done all their rounds, captured
+    # graphs, which do one, kept them at two, and the code was timed doing two rounds of three.
+    at_once(monkeypatch)
+    done, run = Compilation.done, Machine.run
+    monkeypatch.setattr(Compilation, "done", lambda self: self.process.wait() is None or done(self))
+    asked = []
+
+    def recorded(self: Machine, number: int, limit: int, alike: Any) -> Tensor:
+        asked.append(min(limit, self.count))
+        return run(self, number, limit, alike)
+
+    monkeypatch.setattr(Machine, "run", recorded)
+    fitted(600)
+    assert len(asked) > engine_module._TRIED
+    assert set(asked[: engine_module._TRIED]) == {3}
 
 
 def test_auto_leaves_a_short_run_to_pyro() -> None:
