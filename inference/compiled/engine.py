@@ -14,7 +14,6 @@ from torch import Tensor
 from plausible.inference.batches import Batches
 from plausible.inference.compiled.background import Compilation
 from plausible.inference.compiled.capture import Refused
-from plausible.inference.compiled.cuda import record
 from plausible.inference.compiled.inductor import (
     artifact_path,
     check_compiler,
@@ -106,6 +105,7 @@ class CompiledEngine:
         self._cycle = math.lcm(*(player.every for player in players.players))
         self._reason, self._fallback = "The captured graph runs operation by operation", False
         self._notes: list[str] = []
+        self._cuda = players.fabric.device.type == "cuda"
         if players.fabric.device.type not in ("cpu", "cuda"):
             raise Refused(f"it was not tested on the device {players.fabric.device.type}")
         self._compile_seconds: float | None = None
@@ -147,6 +147,8 @@ class CompiledEngine:
             rows = way.plan.round(number).unsqueeze(0)
         else:
             rows = self.eager.advance(batches, number, limit)
+        if self._cuda and (engine == "compiled" or way.phase != "decided"):
+            torch.cuda.synchronize(self.players.fabric.device)  # for the time that it took
         self._note(way, engine, len(rows), number, time.perf_counter() - began)
         return rows
 
@@ -237,8 +239,8 @@ class CompiledEngine:
             way.phase = "decided"
             return
         machine = way.machine = self._machine(way.plan, number)
-        if self.players.fabric.device.type == "cuda":
-            machine.code = record(machine.function, machine.inputs(number))
+        if self._cuda:
+            machine.record(number)
             self._take(way, number)
             return
         check_compiler()
@@ -283,7 +285,7 @@ class CompiledEngine:
         seconds = way.compilation.seconds if way.compilation is not None else 0.0
         self._compile_seconds = (self._compile_seconds or 0.0) + seconds
         way.compilation = None
-        if self.players.fabric.device.type != "cuda":
+        if not self._cuda:
             machine.code = load_artifact(self._artifact(machine, number))
         machine.verify(number, _TOLERANCE.get(machine.plan.dtype, 1e-2))
         way.compiled = True

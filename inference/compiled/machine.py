@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from plausible.inference.compiled.check import check_equal
+from plausible.inference.compiled.cuda import record
 from plausible.inference.compiled.packing import Packed
 from plausible.inference.compiled.plans import Plan
 from plausible.inference.isolation import random_state_kept
@@ -49,6 +50,22 @@ class Machine:
         """Inputs of a call that begins with this round."""
         return self._inputs or self._laid_out(self._batch(number, 1))
 
+    def places(self, number: int) -> list[Tensor]:
+        """Inputs of such a call whose memory later calls may write their own into.
+
+        A batch is a view of what was gathered for many rounds, so it gets memory of its own.
+        """
+        return self._inputs or self._laid_out(tuple(x.clone() for x in self._batch(number, 1)))
+
+    def record(self, number: int) -> None:
+        """On a CUDA device: the function, recorded as a graph, is the code.
+
+        Raises:
+            Refused: if it cannot be recorded.
+        """
+        changing = len(self._state) + len(self._others)
+        self.code = record(self.function, self.places(number), changing)
+
     def run(self, number: int, limit: int, alike: Callable[[int], bool]) -> Tensor:
         """Rounds from this one on, at least one and at most `limit`, as long as they are alike.
 
@@ -72,8 +89,7 @@ class Machine:
             if not batches.whole:
                 count = min(count, batches.like(number + done))
             inputs = self._inputs or self._laid_out(self._batch(number + done, count))
-            if self.function.draws:
-                self._noise[:count].normal_()
+            self._draw(count)
             if self.count > 1:
                 self._rounds.fill_(count)
             made = self.code(*inputs)
@@ -86,6 +102,16 @@ class Machine:
             rows = self._of_players(rows)
         self.plan.players.latest.copy_(rows[-1])
         return rows
+
+    def _draw(self, count: int) -> None:
+        """Fill the noise of so many rounds with what they would draw one by one."""
+        if not self.function.draws:
+            return
+        if self._noise.is_cuda:  # there, what is drawn depends on how much is drawn at once
+            for row in self._noise[:count]:
+                row.normal_()
+        else:
+            self._noise[:count].normal_()
 
     @torch.no_grad()
     def verify(self, number: int, tolerance: float) -> None:

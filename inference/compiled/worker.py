@@ -3,6 +3,7 @@
 import os
 import pickle
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from plausible.inference.compiled.background import Job
 from plausible.inference.compiled.inductor import compile_artifact, load_artifact
 
 __all__ = ["main"]
+
+# PyTorch's compiler follows expressions by recursion, as deep as a chain of operations is long.
+_DEPTH, _STACK = 100_000, 2**29
 
 
 def main(folder: str) -> None:
@@ -34,4 +38,8 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    sys.setrecursionlimit(_DEPTH)
+    threading.stack_size(_STACK)
+    thread = threading.Thread(target=main, args=sys.argv[1:])
+    thread.start()
+    thread.join()

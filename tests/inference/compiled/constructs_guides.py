@@ -145,8 +145,8 @@ def enumerated_guide() -> Construct:
 def hidden_markov() -> Construct:
     @config_enumerate
     def model(x: Tensor) -> None:
-        logits = pyro.param("transition", torch.tensor([[1.0, 0.0], [0.2, 0.9]]))
-        with pyro.plate("states", 2):
+        logits = pyro.param("transition", 0.9 * torch.eye(4))
+        with pyro.plate("states", 4):
             loc = pyro.sample("loc", dist.Normal(0.0, 2.0))
         with pyro.plate("data", len(x)):
             k: Any = 0
@@ -155,7 +155,7 @@ def hidden_markov() -> Construct:
                 pyro.sample(f"x_{t}", dist.Normal(loc[k], 0.7), obs=x[:, t])
 
     guide = AutoNormal(poutine.block(model, expose=["loc"]))
-    return Construct(model, (normals(10, 4),), TraceEnum_ELBO(max_plate_nesting=1), guide)
+    return Construct(model, (normals(50, 10),), TraceEnum_ELBO(max_plate_nesting=1), guide)
 
 
 @TABLE.row("Gamma, Beta and Dirichlet draws")

@@ -37,7 +37,7 @@ SLOW = {
     "AutoIAFNormal": 1,
     "score function, Categorical beside a normal": 1,
     "enumerated in the model": 1,
-    "enumerated hidden Markov model": 1,
+    "enumerated hidden Markov model": 4,
     "Gamma, Beta and Dirichlet draws": 1,
     "LogNormal and StudentT draws": 1,
     "bf16": 1,
