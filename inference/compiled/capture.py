@@ -5,7 +5,7 @@ import pickle
 import random
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ import numpy as np
 import pyro
 import torch
 from pyro.poutine.messenger import Messenger
+from pyro.poutine.util import site_is_subsample
 from torch import Tensor
 from torch.fx import GraphModule, Node
-from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing, make_fx
 from torch.fx.graph import CodeGen
+from torch.utils._pytree import tree_map_only
 
 from plausible.models.errors import PlausibleError
 
@@ -68,7 +70,7 @@ def capture(
     versions = [x._version for x in rest]
     drawn = random.getstate(), np.random.get_state()
     try:
-        with warnings.catch_warnings(), pyro.validation_enabled(False), _Unchecked():
+        with warnings.catch_warnings(), pyro.validation_enabled(False), _Captured():
             warnings.simplefilter("ignore")
             # mkldnn's recurrent layers are opaque to the tracer; all else is the same without it.
             with torch.backends.mkldnn.flags(enabled=False):
@@ -134,8 +136,12 @@ def _is_users(filename: str) -> bool:
     return not filename.startswith((*_LIBRARIES, str(_MODELS), "<"))
 
 
-class _Unchecked(Messenger):
-    """Turn the checks of distributions off that were built with them, outside of the run."""
+class _Captured(Messenger):
+    """What models need while they are captured.
+
+    The checks of distributions that were built with them, outside of the run, are turned off. The
+    positions of a whole plate are known numbers, for `for i in pyro.plate(...)`.
+    """
 
     def __enter__(self) -> Any:
         self._checked: list[Any] = []
@@ -147,7 +153,13 @@ class _Unchecked(Messenger):
         super().__exit__(*exception)
 
     def _pyro_sample(self, msg: Any) -> None:
-        self._turn_off(msg["fn"])
+        fn = msg["fn"]
+        self._turn_off(fn)
+        if not site_is_subsample(msg) or msg["value"] is not None:
+            return
+        if fn.subsample_size is None or fn.subsample_size >= fn.size:
+            with disable_proxy_modes_tracing():
+                msg["value"] = _Positions.of(torch.arange(fn.size, device=fn.device))
 
     def _turn_off(self, distribution: Any) -> None:
         if getattr(distribution, "__dict__", {}).get("_validate_args"):
@@ -156,6 +168,28 @@ class _Unchecked(Messenger):
         for part in vars(distribution).values() if hasattr(distribution, "__dict__") else ():
             if isinstance(part, torch.distributions.Distribution):
                 self._turn_off(part)
+
+
+class _Positions(Tensor):
+    """The numbers from 0 on; whoever runs through them gets Python's, all else a plain tensor's."""
+
+    _numbers: Tensor
+
+    @classmethod
+    def of(cls, numbers: Tensor) -> "_Positions":
+        made = numbers.as_subclass(cls)
+        made._numbers = numbers
+        return made
+
+    @classmethod
+    def __torch_function__(
+        cls, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        args, kwargs = tree_map_only(cls, lambda x: x._numbers, (args, kwargs or {}))
+        return function(*args, **kwargs)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self)))
 
 
 def _check_shapes_are_fixed(graph: GraphModule) -> None:

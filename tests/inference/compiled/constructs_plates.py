@@ -118,6 +118,33 @@ def subsampled() -> Construct:
     return Construct(model, (normals(20),), Trace_ELBO(), guide)
 
 
+@TABLE.row("plate run through one by one")
+def one_by_one() -> Construct:
+    def model(x: Tensor) -> None:
+        mu = pyro.sample("mu", dist.Normal(0.0, 2.0))
+        for i in pyro.plate("data", len(x)):
+            z = pyro.sample(f"z_{i}", dist.Normal(mu, 1.0))
+            pyro.sample(f"x_{i}", dist.Normal(z, 1.0), obs=x[i])
+
+    def guide(x: Tensor) -> None:
+        slope = pyro.param("slope", torch.tensor(0.2))
+        pyro.sample("mu", dist.Normal(pyro.param("loc", torch.tensor(0.1)), 0.5))
+        for i in pyro.plate("data", len(x)):
+            pyro.sample(f"z_{i}", dist.Normal(slope * x[i] + 0.1 * i, 0.7))
+
+    return Construct(model, (normals(6),), TraceMeanField_ELBO(), guide)
+
+
+@TABLE.row("positions of a whole plate")
+def positions() -> Construct:
+    def model(x: Tensor) -> None:
+        mu = pyro.sample("mu", dist.Normal(torch.zeros(4), 2.0).to_event(1))
+        with pyro.plate("data", len(x)) as rows:
+            pyro.sample("x", dist.Normal(mu[rows % 4] + 0.1 * rows, 1.0), obs=x[rows])
+
+    return Construct(model, (normals(20),), TraceMeanField_ELBO(), AutoNormal(model))
+
+
 @TABLE.row("nested plates")
 def nested() -> Construct:
     def model(x: Tensor) -> None:

@@ -57,7 +57,7 @@ def to_item(x: Tensor) -> None:
 
 def one_by_one(x: Tensor) -> None:
     mu = pyro.sample("mu", dist.Normal(0.0, 2.0))
-    for i in pyro.plate("data", len(x)):
+    for i in pyro.plate("data", len(x), subsample_size=5):
         pyro.sample(f"x_{i}", dist.Normal(mu, 1.0), obs=x[i])
 
 
