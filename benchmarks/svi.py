@@ -1,7 +1,7 @@
-"""Times a training step of `fit` beside its peers, on five models, all alternating in one run.
+"""Times a training step of `fit` beside its peers, on six models, all alternating in one run.
 
-    python benchmarks/svi.py [--only hierarchical,mdn,vae,conv,players] [--rounds 15]
-                             [--seconds 2] [--threads 2] [--device cpu] 2>/dev/null
+    python benchmarks/svi.py [--only hierarchical,mdn,vae,vae_large,conv,players]
+                             [--rounds 15] [--seconds 2] [--threads 2] [--device cpu] 2>/dev/null
 
 Every round runs each peer for about as many seconds, in an order that rotates; peers are compared
 within a round, and the tables give medians and quartiles over rounds. `fit` runs with its progress
@@ -20,7 +20,7 @@ from importlib import metadata
 
 from svi_timing import limit_cores, measure, table, targets
 
-CASES = ("hierarchical", "mdn", "vae", "conv", "players")
+CASES = ("hierarchical", "mdn", "vae", "vae_large", "conv", "players")
 
 
 def main() -> None:

@@ -166,13 +166,15 @@ class BinaryCrossEntropy(dist.Bernoulli):
 
 
 def _split(logits: Tensor, edge: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Which values are nearer to zero than the edge; the values held within it; sizes beyond it.
+    """Which values are nearer to zero than the edge; those values, or 0; sizes beyond it, or edge.
 
     Each branch of a later `torch.where` then meets only values at which it is smooth, and the
-    branch not taken cannot put a NaN into the gradient.
+    branch not taken cannot put a NaN into the gradient. `clamp` would do for the values, but the
+    gradient at its bounds differs between versions of PyTorch.
     """
     size = logits.abs()
-    return size < edge, logits.clamp(-edge, edge), size.clamp(min=edge)
+    small = size < edge
+    return small, torch.where(small, logits, 0), torch.where(small, edge, size)
 
 
 def _even_series(x: Tensor, coefficients: Sequence[float]) -> Tensor:
