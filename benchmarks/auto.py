@@ -23,9 +23,10 @@ HERE = Path(__file__).parent
 def run(case: str, steps: int, compile: str, threads: int) -> tuple[float, str]:
     """Seconds of one call of `fit` in a process of its own, and the engine that it ended with."""
     with tempfile.TemporaryDirectory() as cache:
+        caches = {"PLAUSIBLE_CACHE": cache, "TORCHINDUCTOR_CACHE_DIR": f"{cache}/torch"}
         made = subprocess.run(
             [sys.executable, __file__, "--one", case, str(steps), compile],
-            env={**os.environ, "PLAUSIBLE_CACHE": cache, "OMP_NUM_THREADS": str(threads)},
+            env={**os.environ, **caches, "OMP_NUM_THREADS": str(threads)},
             capture_output=True,
             text=True,
             check=True,

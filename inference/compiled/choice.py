@@ -42,7 +42,8 @@ def engine_for(
         return EagerEngine(players, f"Fewer than {_CAPTURE_PAYS} steps do not pay for a capture.")
     try:
         wait = not auto or before == "compiled"
-        return CompiledEngine(players, batches, steps, first, wait, watched=bool(callbacks))
+        watched = bool(callbacks)
+        return CompiledEngine(players, batches, steps, first, wait, thrifty=auto, watched=watched)
     except Refused as refused:
         reason = f"Model and guide run step by step in Pyro, which is slower, because {refused}."
         return EagerEngine(players, reason, fallback=True)

@@ -14,6 +14,7 @@ from torch import Tensor
 from plausible.inference.batches import Batches
 from plausible.inference.compiled.background import Compilation
 from plausible.inference.compiled.capture import Refused
+from plausible.inference.compiled.costs import break_even, unrolling_pays
 from plausible.inference.compiled.inductor import (
     artifact_path,
     check_compiler,
@@ -33,9 +34,6 @@ _TRIED = 10  # rounds of each way in the comparison of captured and compiled
 # it where PyTorch's compiler is imported already; and how far above the time at which compiling
 # beside the training pays must be left.
 _LOADING, _LOADING_AGAIN, _COMPILING = 4.0, 0.5, 1.0
-# Measured on two cores: compiling takes so long, and so much more for each operation; compiled code
-# saves so much of a step, and so much more for each operation.
-_COMPILE, _COMPILE_EACH, _SAVED, _SAVED_EACH = 6.0, 1 / 80, 0.4, 4e-6
 _CHECKED_EVERY = 64  # rounds, where callbacks look on
 _TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-4}
 # Rounds a call by the work of a round, and up to which work one thread is faster than several.
@@ -83,6 +81,8 @@ class CompiledEngine:
         steps: rounds of the whole run.
         first: number of the first round.
         wait: wait for the compiled code before the first round, and use it in any case.
+        thrifty: let a call do several rounds only where the run is long enough for the time that
+            this takes to compile, or the code is there.
         watched: whether callbacks look on: they may change the model between rounds.
 
     Raises:
@@ -96,10 +96,12 @@ class CompiledEngine:
         steps: int,
         first: int = 0,
         wait: bool = False,
+        thrifty: bool = False,
         watched: bool = False,
     ) -> None:
         self.players, self.names = players, players.names
         self.batches, self.steps, self.wait, self.watched = batches, steps, wait, watched
+        self.thrifty = thrifty
         self.eager = EagerEngine(players)
         self.weights = weights_of_run(players)
         self._cycle = math.lcm(*(player.every for player in players.players))
@@ -244,6 +246,8 @@ class CompiledEngine:
             self._take(way, number)
             return
         check_compiler()
+        if self.thrifty and not self._pays_unrolled(machine, number):
+            machine = way.machine = self._machine(way.plan, number, single=True)
         if not self.wait:
             way.phase = "measuring"
             return
@@ -252,6 +256,11 @@ class CompiledEngine:
             assert way.compilation is not None
             way.compilation.wait()
         self._take(way, number)
+
+    def _pays_unrolled(self, machine: Machine, number: int) -> bool:
+        """Whether the code of several rounds a call is there, or worth the time to compile it."""
+        size, left = machine.plan.size(), self.steps - number
+        return unrolling_pays(size, machine.count, left) or self._artifact(machine, number).exists()
 
     def _weigh(self, way: _Way, number: int) -> None:
         """Load the code if it is there, or begin to compile, if enough training is left."""
@@ -263,12 +272,18 @@ class CompiledEngine:
         there = self._artifact(way.machine, number).exists()
         if there and left > (_LOADING_AGAIN if imported else _LOADING):
             self._take(way, number)
-        elif left > _COMPILING * _break_even(way.machine, way.typical("captured")):
+        elif left > _COMPILING * self._break_even(way):
             self._begin(way, number)
         else:
             way.phase = "decided"
             if not short:
                 self._reason += f": compiling would not pay for the {left:.2g} s that are left"
+
+    def _break_even(self, way: _Way) -> float:
+        machine = way.machine
+        assert machine is not None
+        seconds = way.typical("captured")
+        return break_even(machine.plan.size(), machine.count, machine.small, seconds)
 
     def _begin(self, way: _Way, number: int) -> None:
         machine = way.machine
@@ -304,7 +319,7 @@ class CompiledEngine:
                 f"{1e3 * compiled:.3g} ms a step)"
             )
 
-    def _machine(self, plan: Plan, number: int) -> Machine:
+    def _machine(self, plan: Plan, number: int, single: bool = False) -> Machine:
         if self._packed is None:
             owned = [frozenset(range(len(m.parameters))) for m in self.players.movers]
             for i, graph in plan.graphs.items():
@@ -313,7 +328,8 @@ class CompiledEngine:
         work = plan.work()
         count = next((k for most, k in _UNROLLED if work < most), 1)
         alone = (
-            self.watched
+            single
+            or self.watched
             or self._cycle > 1
             or self.batches.is_short(number)
             or plan.draws_inside()
@@ -334,18 +350,6 @@ class CompiledEngine:
         if engine == "compiled" and way.phase == "decided" and self._engine != "compiled":
             self._engine, self._since = "compiled", number
             self._reason = "Model, guide and optimiser run as one compiled function"
-
-
-def _break_even(machine: Machine, seconds: float) -> float:
-    """How many seconds of training, at so many a round, pay for compiling beside it.
-
-    Training that keeps all cores busy is held up by as long as compiling takes of one core, which
-    is then twice as long by the clock; training on one thread is not held up.
-    """
-    operations = machine.plan.size()
-    cost = _COMPILE + _COMPILE_EACH * operations * machine.count
-    saved = min(0.95, _SAVED + _SAVED_EACH * operations / seconds)
-    return cost / saved + (0.0 if machine.small else 2 * cost)
 
 
 def _flags(players: Players) -> tuple[Any, ...]:

@@ -116,6 +116,7 @@ def test_the_code_is_tried_by_full_calls(monkeypatch: pytest.MonkeyPatch) -> Non
     # Seen failing: with stretches that grew only where one call had done all their rounds, captured
     # graphs, which do one, kept them at two, and the code was timed doing two rounds of three.
     at_once(monkeypatch)
+    monkeypatch.setattr(engine_module, "unrolling_pays", lambda *_: True)
     done, run = Compilation.done, Machine.run
     monkeypatch.setattr(Compilation, "done", lambda self: self.process.wait() is None or done(self))
     asked = []
@@ -128,6 +129,22 @@ def test_the_code_is_tried_by_full_calls(monkeypatch: pytest.MonkeyPatch) -> Non
     fitted(600)
     assert len(asked) > engine_module._TRIED
     assert set(asked[: engine_module._TRIED]) == {3}
+
+
+def test_auto_compiles_single_rounds_unless_code_of_several_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at_once(monkeypatch)
+    done, used = Compilation.done, []
+    load = Machine.verify
+    monkeypatch.setattr(Compilation, "done", lambda self: self.process.wait() is None or done(self))
+    monkeypatch.setattr(
+        Machine, "verify", lambda self, *given: used.append(self.count) or load(self, *given)
+    )
+    fitted(600)  # so short a run does not pay for more
+    fitted(50, compile=True)
+    fitted(600)
+    assert used == [1, 3, 3]
 
 
 def test_auto_leaves_a_short_run_to_pyro() -> None:
