@@ -90,7 +90,8 @@ class Batches:
     def _args(self, number: int) -> tuple[Tensor, ...]:
         if self.whole:
             if isinstance(self.source, TensorSource):
-                return self.source.tensors
+                # New tensors on the same memory: transforms keep results by the tensor.
+                return tuple(x.view_as(x) for x in self.source.tensors)
             return self.source.batch(self._order)
         self._turn_to(number)
         start = (number % self.per_epoch) * self.size

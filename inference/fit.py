@@ -22,7 +22,7 @@ from plausible.inference.checkpoints import description, read_checkpoint, writab
 from plausible.inference.compiled.choice import engine_for
 from plausible.inference.diagnosis import out_of_memory
 from plausible.inference.engine import EagerEngine, Players
-from plausible.inference.isolation import OwnParameters, isolated, training
+from plausible.inference.isolation import OwnParameters, isolated, own_modes, training
 from plausible.inference.loop import Run
 from plausible.inference.program import as_program
 from plausible.inference.result import Fit, Progress
@@ -138,7 +138,7 @@ def fit(
     try:
         source = source.to(fabric.device)
         program.to(fabric.device)
-        with isolated(seed, fabric.device) as store, training(program):
+        with isolated(seed, fabric.device) as store, own_modes(fabric.device), training(program):
             constants = {
                 name: value.to(fabric.device) if isinstance(value, Tensor) else value
                 for name, value in (context or {}).items()

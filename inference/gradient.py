@@ -55,7 +55,7 @@ class Captured:
     """
 
     def __init__(self, graph: GraphModule, vector: Tensor) -> None:
-        fixed = lift_constants(graph)
+        fixed = [x.detach() for x in lift_constants(graph)]
         count = 1 + len(fixed)
         fixed += hoist(graph, range(1, count), [vector, *fixed])
         self.graph, self.fixed = graph, _used(graph, fixed)

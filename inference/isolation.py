@@ -19,6 +19,7 @@ __all__ = [
     "garbage_set_aside",
     "generators",
     "isolated",
+    "own_modes",
     "random_state_kept",
     "training",
 ]
@@ -53,6 +54,28 @@ def isolated(seed: int, device: torch.device, store: Any = None) -> Iterator[Any
         for generator in generators(device):
             generator.manual_seed(seed)
         yield content
+
+
+@contextmanager
+def own_modes(device: torch.device) -> Iterator[None]:
+    """Gradients are recorded and nothing is cast, whatever modes of PyTorch the caller is in.
+
+    Inside the caller's autocast, weights that were cast once would be taken for those of later
+    steps: the cache of casts is cleared only where the outermost autocast ends.
+    """
+    kinds = sorted({"cpu", device.type})
+    enabled = [torch.is_autocast_enabled(kind) for kind in kinds]
+    cached = torch.is_autocast_cache_enabled()
+    try:
+        for kind in kinds:
+            torch.set_autocast_enabled(kind, False)
+        torch.set_autocast_cache_enabled(not any(enabled))
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        for kind, was in zip(kinds, enabled, strict=True):
+            torch.set_autocast_enabled(kind, was)
+        torch.set_autocast_cache_enabled(cached)
 
 
 @contextmanager

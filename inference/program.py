@@ -5,6 +5,8 @@ from typing import Any
 
 import pyro
 from pyro.nn import PyroModule
+from pyro.poutine import block
+from pyro.poutine.guide import GuideMessenger
 from torch import Tensor, nn
 
 from plausible.models.base import GenerativeModel
@@ -26,7 +28,8 @@ class UserProgram(nn.Module):
         super().__init__()
         self._functions: tuple[Callable[..., Any], Callable[..., Any]] = (
             model.model if isinstance(model, GenerativeModel) else model,
-            guide,
+            # Such a guide runs the model, observed sites and all; those are not the guide's.
+            block(guide, hide_fn=_is_observed) if isinstance(guide, GuideMessenger) else guide,
         )
         for name, part in (("model", model), ("guide", guide)):
             owner = part if isinstance(part, nn.Module) else getattr(part, "__self__", None)
@@ -106,6 +109,10 @@ def _check_names(program: UserProgram) -> None:
                     f"Model and guide both have a PyroParam called {full_name!r}, and Pyro would "
                     "take the two for one. Name a module: super().__init__('guide')."
                 )
+
+
+def _is_observed(site: Any) -> bool:
+    return site["type"] == "sample" and bool(site["is_observed"])
 
 
 def _nothing(*args: Any, **kwargs: Any) -> None:

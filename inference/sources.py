@@ -39,7 +39,8 @@ class TensorSource:
     """
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
-        self.tensors = tuple(tensors)
+        with torch.inference_mode(False):  # tensors of that mode cannot be trained on
+            self.tensors = tuple(x.clone() if x.is_inference() else x for x in tensors)
         for position, x in enumerate(self.tensors):
             which = f"Tensor {position} of the data" if len(self.tensors) > 1 else "The data tensor"
             if x.layout is not torch.strided:

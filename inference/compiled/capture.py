@@ -6,6 +6,7 @@ import random
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,15 @@ from torch import Tensor
 from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing, make_fx
 from torch.fx.graph import CodeGen
+from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
 from plausible.models.errors import PlausibleError
 
-__all__ = ["TESTED", "Refused", "capture"]
+__all__ = ["TESTED", "Refused", "capture", "refusing"]
 
 # Versions of PyTorch whose internals (make_fx, standalone_compile) this package was tested with.
-TESTED = ("2.13",)
+TESTED = ("2.13", "2.14")
 
 _LIBRARIES = (
     *(str(Path(module.__file__ or "").parent) for module in (torch, pyro, np)),
@@ -62,23 +64,23 @@ def capture(
         `meta["written"]` holds the positions of the state that it changes in place.
 
     Raises:
-        Refused: if the function decides by the value of a tensor, draws with Python's or NumPy's
-            generators, changes the rest in place, or has results whose shapes depend on values.
+        Refused: if the function decides by the value of a tensor, takes values to Python or NumPy,
+            draws with their generators, changes the rest in place, or has results whose shapes
+            depend on values.
     """
     _check_version()
+    if any(x.layout != torch.strided for x in (*state, *rest)):
+        raise Refused("it has sparse tensors")
     saved = [x.detach().clone() for x in state]
     versions = [x._version for x in rest]
     drawn = random.getstate(), np.random.get_state()
     try:
-        with warnings.catch_warnings(), pyro.validation_enabled(False), _Captured():
+        with refusing("its capture failed"), warnings.catch_warnings(), _Reading() as reading:
             warnings.simplefilter("ignore")
             # mkldnn's recurrent layers are opaque to the tracer; all else is the same without it.
-            with torch.backends.mkldnn.flags(enabled=False):
+            plain = torch.backends.mkldnn.flags(enabled=False)
+            with pyro.validation_enabled(False), _Captured(), plain:
                 graph = make_fx(function, tracing_mode="real")(*state, *rest)
-    except (Refused, PlausibleError, MemoryError, KeyboardInterrupt):
-        raise
-    except Exception as error:
-        raise Refused(_reason(error)) from error
     finally:
         written = _restore(state, saved)
         foreign = _foreign_generators_moved(drawn)
@@ -88,10 +90,21 @@ def capture(
         raise Refused("it changes its data in place")
     graph.meta["written"] = written
     graph.graph._codegen = CodeGen()
+    _check_nothing_is_fixed(graph, reading.places)
     graph.graph.eliminate_dead_code()
     graph.recompile()
-    _check_shapes_are_fixed(graph)
     return graph
+
+
+@contextmanager
+def refusing(what: str) -> Iterator[None]:
+    """Errors inside that are no answer to the user become refusals: `what`, and why."""
+    try:
+        yield
+    except (Refused, PlausibleError, MemoryError):
+        raise
+    except Exception as error:
+        raise Refused(_reason(error, what)) from error
 
 
 @torch.no_grad()
@@ -118,22 +131,54 @@ def _foreign_generators_moved(before: tuple[Any, Any]) -> bool:
     return pickle.dumps(before) != pickle.dumps(now)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, what: str) -> str:
     """What a failed capture says of the program, with the line of the user's that led to it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if _is_users(f.filename)]
-    where = ""
-    if own:
-        line = own[-1].line or linecache.getline(own[-1].filename, own[-1].lineno or 0)
-        where = f" in {Path(own[-1].filename).name}, line {own[-1].lineno}: `{line.strip()}`"
+    where = _users_line(traceback.extract_tb(error.__traceback__))
     text = " ".join(str(error).split())
     if any(mark in text for mark in ("_local_scalar_dense", "data-dependent", "value out of a")):
         return f"it decides by the value of a tensor{where}"
-    return f"its capture failed{where} ({type(error).__name__}: {text[:160]})"
+    return f"{what}{where} ({type(error).__name__}: {text[:160]})"
+
+
+def _users_line(frames: Sequence[traceback.FrameSummary]) -> str:
+    own = [f for f in frames if _is_users(f.filename)]
+    if not own:
+        return ""
+    line = own[-1].line or linecache.getline(own[-1].filename, own[-1].lineno or 0)
+    return f" in {Path(own[-1].filename).name}, line {own[-1].lineno}: `{line.strip()}`"
 
 
 def _is_users(filename: str) -> bool:
     return not filename.startswith((*_LIBRARIES, str(_MODELS), "<"))
+
+
+# Stands in a graph where values leave it, so that what they depend on can be seen.
+_library = torch.library.Library("plausible_capture", "FRAGMENT")
+_library.define("read(Tensor x) -> Tensor")
+_library.impl("read", lambda x: x.new_zeros(()), "CompositeExplicitAutograd")
+_READ = torch.ops.plausible_capture.read.default
+
+
+class _Reading(TorchFunctionMode):
+    """Marks in the graph where a tensor's values are taken to Python or NumPy as a whole.
+
+    Attributes:
+        places: the lines of the user's that did so, in order.
+    """
+
+    _readers = (Tensor.numpy, Tensor.tolist, Tensor.__array__)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places: list[str] = []
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if function in self._readers and args[0].layout == torch.strided:
+            _READ(args[0].detach())
+            self.places.append(_users_line(traceback.extract_stack()))
+        return function(*args, **(kwargs or {}))
 
 
 class _Captured(Messenger):
@@ -192,14 +237,22 @@ class _Positions(Tensor):
         return iter(range(len(self)))
 
 
-def _check_shapes_are_fixed(graph: GraphModule) -> None:
-    free: set[Node] = set()  # what depends on an input, so that its values may differ later
+def _check_nothing_is_fixed(graph: GraphModule, readings: list[str]) -> None:
+    """Refuse shapes, and values that left the graph, that may differ at another time."""
+    free: set[Node] = set()  # what depends on an input or a draw
+    places = iter(readings)
     for node in graph.graph.nodes:
-        if node.op == "placeholder" or free & set(node.all_input_nodes):
+        drawn = torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
+        if node.op == "placeholder" or drawn or free & set(node.all_input_nodes):
             free.add(node)
         if node.op != "call_function":
             continue
         masks = []
+        if node.target is _READ:
+            place = next(places, "")
+            if node in free:
+                raise Refused(f"it takes the values of a tensor to Python or NumPy{place}")
+            continue
         if node.target in _INDEXED:
             masks = [i for i in node.args[1] if i is not None and _is_mask(i)]
             shaping = masks

@@ -51,10 +51,15 @@ def check_equal(
     """
     if [x.shape for x in given] != [x.shape for x in expected]:
         raise Refused(f"{what} has another shape in the graph than outside")
-    norms = [float(x.double().norm()) for x in expected]
+    norms = [float(_wide(x).norm()) for x in expected]
     slack = 1e-6 * math.sqrt(sum(norm**2 for norm in norms if math.isfinite(norm))) + 1e-12
     for x, y, norm in zip(given, expected, norms, strict=True):
         same = (x == y) | (x.isnan() & y.isnan())
-        apart = float(torch.where(same, 0.0, (x - y).double()).norm())
+        apart = float(torch.where(same, 0.0, _wide(x) - _wide(y)).norm())
         if not apart <= tolerance * norm + slack:
             raise Refused(f"{what} differs by {apart:.1g} from what it should be ({norm:.1g})")
+
+
+def _wide(x: Tensor) -> Tensor:
+    """Numbers to compare, whatever the type; truth values count as 0 and 1."""
+    return x.to(torch.complex128 if x.is_complex() else torch.float64)

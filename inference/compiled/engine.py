@@ -1,10 +1,8 @@
 """The engine that trains with captured graphs, and with compiled ones as soon as they are there."""
 
 import math
-import statistics
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,8 @@ from plausible.inference.compiled.inductor import (
 )
 from plausible.inference.compiled.machine import Machine
 from plausible.inference.compiled.packing import Packed, pack
-from plausible.inference.compiled.plans import Plan, weights_of_run
+from plausible.inference.compiled.plans import Plan, Unknown, weights_of_run
+from plausible.inference.compiled.way import Way
 from plausible.inference.engine import Backend, EagerEngine, Players
 from plausible.inference.sources import TensorSource
 
@@ -39,37 +38,6 @@ _TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-4}
 # Rounds a call by the work of a round, and up to which work one thread is faster than several.
 _UNROLLED = ((3e5, 8), (3e6, 4))
 _MOST_OPERATIONS, _ONE_THREAD = 8000, 1e7
-
-
-@dataclass
-class _Way:
-    """How rounds of one kind are carried out: by Pyro, by captured graphs, or by compiled code.
-
-    Its phases: "new", "measuring" the captured graphs, "compiling" beside them, "trying" both in
-    turns, "decided".
-    """
-
-    plan: Plan | None
-    phase: str = "new"
-    compiled: bool = False
-    machine: Machine | None = None
-    compilation: Compilation | None = None
-    seconds: dict[str, list[float]] = field(
-        default_factory=lambda: {"captured": [], "compiled": []}
-    )
-
-    def engine(self) -> str:
-        """The engine of the next round."""
-        if self.plan is None:
-            return "eager"
-        if self.phase == "trying":
-            captured, compiled = (len(times) for times in self.seconds.values())
-            return "compiled" if compiled < captured else "captured"
-        return "compiled" if self.compiled else "captured"
-
-    def typical(self, engine: str) -> float:
-        """Median of the seconds a round."""
-        return statistics.median(self.seconds[engine])
 
 
 class CompiledEngine:
@@ -116,7 +84,7 @@ class CompiledEngine:
         self._packed: list[Packed] | None = None
         self._seen: dict[Any, int] = {}
         self._flags = self._numbered(_flags(players))
-        self._ways = {self._kind(first): _Way(self._plan(first))}
+        self._ways = {self._kind(first): Way(self._first_plan(first))}
         try:
             self._prepare(first)
         except BaseException:
@@ -133,26 +101,35 @@ class CompiledEngine:
     def advance(self, batches: Batches, number: int, limit: int) -> Tensor:
         if self.watched:
             self._flags = self._numbered(_flags(self.players))
-        kind = self._kind(number)
         way = self._way(number)
         if self.watched and way.plan is not None and number % _CHECKED_EVERY == 0:
             self._check_again(way, number)
         if way.phase != "decided":
             self._look_after(way, number)
         engine, began = way.engine(), time.perf_counter()
-        if engine == "compiled":
-            assert way.machine is not None
-            most = limit if way.phase == "decided" else min(limit, way.machine.count)
-            rows = way.machine.run(number, most, lambda n: self._kind(n) == kind)
-        elif engine == "captured":
-            assert way.plan is not None
-            rows = way.plan.round(number).unsqueeze(0)
-        else:
+        if engine == "eager":
             rows = self.eager.advance(batches, number, limit)
+        else:
+            try:
+                rows = self._by_graph(way, engine, number, limit)
+            except Exception as error:
+                # A model may catch an error of its own, which its graph cannot; if not, Pyro fails
+                # in the same way.
+                engine, rows = "eager", self.eager.advance(batches, number, limit)
+                self._leave(way, number, f"Its graph failed ({type(error).__name__})")
         if self._cuda and (engine == "compiled" or way.phase != "decided"):
             torch.cuda.synchronize(self.players.fabric.device)  # for the time that it took
         self._note(way, engine, len(rows), number, time.perf_counter() - began)
         return rows
+
+    def _by_graph(self, way: Way, engine: str, number: int, limit: int) -> Tensor:
+        if engine == "captured":
+            assert way.plan is not None
+            return way.plan.round(number).unsqueeze(0)
+        assert way.machine is not None
+        kind = self._kind(number)
+        most = limit if way.phase == "decided" else min(limit, way.machine.count)
+        return way.machine.run(number, most, lambda n: self._kind(n) == kind)
 
     def state_dict(self) -> dict[str, Any]:
         return self.players.state_dict()
@@ -175,10 +152,10 @@ class CompiledEngine:
     def _numbered(self, flags: tuple[Any, ...]) -> int:
         return self._seen.setdefault(flags, len(self._seen))
 
-    def _way(self, number: int) -> _Way:
+    def _way(self, number: int) -> Way:
         kind = self._kind(number)
         if kind not in self._ways:
-            self._ways[kind] = _Way(self._plan_or_none(number))
+            self._ways[kind] = Way(self._plan_or_none(number))
         return self._ways[kind]
 
     def _prepare(self, first: int) -> None:
@@ -197,6 +174,14 @@ class CompiledEngine:
     def _plan(self, number: int) -> Plan:
         return Plan(self.players, self.weights, self.batches, number, fixed=not self.watched)
 
+    def _first_plan(self, number: int) -> Plan:
+        """A plan whose weights hold what the program changes besides its modules' tensors."""
+        while True:
+            try:
+                return self._plan(number)
+            except Unknown as unknown:  # found one after the other, but all in the end
+                self.weights += unknown.tensors
+
     def _plan_or_none(self, number: int) -> Plan | None:
         try:
             return self._plan(number)
@@ -205,20 +190,25 @@ class CompiledEngine:
             self._fallback = True
             return None
 
-    def _check_again(self, way: _Way, number: int) -> None:
+    def _check_again(self, way: Way, number: int) -> None:
         """Callbacks may change what no flag shows: then Pyro goes on."""
         assert way.plan is not None
         try:
             way.plan.compare(number)
         except Refused as refused:
-            way.plan, way.phase = None, "decided"
-            self._engine, self._since = "eager", number
-            self._reason = f"The model changed between steps, so Pyro runs it: {refused}"
-            self._fallback = True
+            self._leave(way, number, f"The model changed between steps ({refused})")
+
+    def _leave(self, way: Way, number: int, why: str) -> None:
+        """From this round on Pyro carries out all rounds of the kind."""
+        if way.compilation is not None:
+            way.compilation.stop()
+        way.plan, way.phase, way.compilation = None, "decided", None
+        self._engine, self._since, self._fallback = "eager", number, True
+        self._reason = f"{why}, so Pyro runs it step by step"
 
     # How a kind of round comes from captured graphs to compiled code.
 
-    def _look_after(self, way: _Way, number: int) -> None:
+    def _look_after(self, way: Way, number: int) -> None:
         try:
             if way.phase == "new":
                 self._open(way, number)
@@ -236,7 +226,7 @@ class CompiledEngine:
             self._notes.append(f"{which}not compiled, because {refused}")
             self._fallback = True
 
-    def _open(self, way: _Way, number: int) -> None:
+    def _open(self, way: Way, number: int) -> None:
         if way.plan is None:
             way.phase = "decided"
             return
@@ -262,7 +252,7 @@ class CompiledEngine:
         size, left = machine.plan.size(), self.steps - number
         return unrolling_pays(size, machine.count, left) or self._artifact(machine, number).exists()
 
-    def _weigh(self, way: _Way, number: int) -> None:
+    def _weigh(self, way: Way, number: int) -> None:
         """Load the code if it is there, or begin to compile, if enough training is left."""
         assert way.machine is not None
         short, _, _ = self._kind(number)
@@ -279,13 +269,13 @@ class CompiledEngine:
             if not short:
                 self._reason += f": compiling would not pay for the {left:.2g} s that are left"
 
-    def _break_even(self, way: _Way) -> float:
+    def _break_even(self, way: Way) -> float:
         machine = way.machine
         assert machine is not None
         seconds = way.typical("captured")
         return break_even(machine.plan.size(), machine.count, machine.small, seconds)
 
-    def _begin(self, way: _Way, number: int) -> None:
+    def _begin(self, way: Way, number: int) -> None:
         machine = way.machine
         assert machine is not None
         path = self._artifact(machine, number)
@@ -293,22 +283,39 @@ class CompiledEngine:
         way.compilation = Compilation(machine.function, inputs, path, machine.small)
         way.phase = "compiling"
 
-    def _take(self, way: _Way, number: int) -> None:
+    def _take(self, way: Way, number: int) -> None:
         """Load the code, compare it with the graphs, and try it beside them."""
         machine = way.machine
         assert machine is not None
-        seconds = way.compilation.seconds if way.compilation is not None else 0.0
-        self._compile_seconds = (self._compile_seconds or 0.0) + seconds
-        way.compilation = None
-        if not self._cuda:
-            machine.code = load_artifact(self._artifact(machine, number))
+        if not self._cuda and not self._load(way, machine, number):
+            return
         machine.verify(number, _TOLERANCE.get(machine.plan.dtype, 1e-2))
         way.compiled = True
         way.phase = "decided" if self.wait else "trying"
         for times in way.seconds.values():
             times.clear()
 
-    def _decide(self, way: _Way) -> None:
+    def _load(self, way: Way, machine: Machine, number: int) -> bool:
+        """Load the code; if a file of an earlier run is damaged, begin to compile it anew."""
+        compiled, path = way.compilation, self._artifact(machine, number)
+        seconds = compiled.seconds if compiled is not None else 0.0
+        self._compile_seconds = (self._compile_seconds or 0.0) + seconds
+        way.compilation = None
+        try:
+            machine.code = load_artifact(path)
+        except Exception as error:
+            path.unlink(missing_ok=True)
+            if compiled is not None:
+                raise Refused(f"its code cannot be loaded ({type(error).__name__})") from error
+            self._begin(way, number)
+            if not self.wait:
+                return False
+            assert way.compilation is not None
+            way.compilation.wait()
+            return self._load(way, machine, number)
+        return True
+
+    def _decide(self, way: Way) -> None:
         way.phase = "decided"
         captured, compiled = way.typical("captured"), way.typical("compiled")
         way.compiled = compiled < captured
@@ -341,7 +348,7 @@ class CompiledEngine:
     def _artifact(self, machine: Machine, number: int) -> Path:
         return artifact_path(key_of(machine.function, machine.inputs(number), machine.small))
 
-    def _note(self, way: _Way, engine: str, rounds: int, number: int, seconds: float) -> None:
+    def _note(self, way: Way, engine: str, rounds: int, number: int, seconds: float) -> None:
         """Keep the rates, and say which engine is at work."""
         done, spent = self._spent.get(engine, (0, 0.0))
         self._spent[engine] = done + rounds, spent + seconds

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from plausible.inference.compiled.capture import refusing
 from plausible.inference.compiled.check import check_equal
 from plausible.inference.compiled.cuda import record
 from plausible.inference.compiled.packing import Packed
@@ -125,16 +126,18 @@ class Machine:
         changing = [*self._state, *self._others, plan.players.latest]
         before = [x.clone() for x in changing]
         device = plan.players.fabric.device
-        with random_state_kept(device):
-            losses = self.run(number, count, lambda _: False).clone()
+        try:
+            with random_state_kept(device), refusing("a call of the compiled code failed"):
+                losses = self.run(number, count, lambda _: False).clone()
+        finally:
             given = _swap(changing, before)
         with random_state_kept(device):
             rows = [plan.round(number + k) for k in range(count)]
             expected = _swap(changing, before)
         check_equal("the loss of the compiled code", [losses], [torch.stack(rows)], tolerance)
         counted = self._counted(expected)
-        moved = [(e - b)[c] for e, b, c in zip(expected, before, counted, strict=True)]
-        made = [(g - b)[c] for g, b, c in zip(given, before, counted, strict=True)]
+        moved = [_change(e, b)[c] for e, b, c in zip(expected, before, counted, strict=True)]
+        made = [_change(g, b)[c] for g, b, c in zip(given, before, counted, strict=True)]
         check_equal("what the compiled code changes", made, moved, 50 * tolerance)
 
     def _counted(self, state: list[Tensor]) -> list[Tensor]:
@@ -173,6 +176,10 @@ class Machine:
         for player, column in self._last.items():
             full[:, player] = rows[:, column]
         return full
+
+
+def _change(after: Tensor, before: Tensor) -> Tensor:
+    return after != before if after.dtype == torch.bool else after - before
 
 
 def _swap(tensors: list[Tensor], values: list[Tensor]) -> list[Tensor]:

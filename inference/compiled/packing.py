@@ -24,6 +24,7 @@ class Packed:
 
     def __init__(self, mover: Mover, positions: dict[int, int], moved: frozenset[int]) -> None:
         self.mover = mover
+        self._own = [p.data for p in mover.parameters]
         small = [
             j
             for j, p in enumerate(mover.parameters)
@@ -54,9 +55,10 @@ class Packed:
 
     @torch.no_grad()
     def unpack(self) -> None:
-        """Give every parameter memory of its own again."""
-        for p in self.mover.parameters:
-            p.data = p.data.clone()
+        """Give every parameter the memory that it had before, with its value of now."""
+        for p, own in zip(self.mover.parameters, self._own, strict=True):
+            own.copy_(p.data)
+            p.data = own
 
 
 def pack(

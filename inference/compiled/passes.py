@@ -17,6 +17,7 @@ __all__ = [
     "lift_noise",
     "turn_narrow",
     "write_out_vectors",
+    "written_constants",
 ]
 
 aten = torch.ops.aten
@@ -29,7 +30,7 @@ _NARROW = 32
 
 
 def lift_constants(graph: Graph) -> list[Tensor]:
-    """Turn the tensors that a graph holds into inputs at its end, and return them.
+    """Turn the tensors that a graph holds into inputs at its end, and return those tensors.
 
     A tensor of a module's attribute is then read when the graph runs, so a change in place is seen.
     Numbers that were written as tensors are written into the graph as numbers.
@@ -40,13 +41,15 @@ def lift_constants(graph: Graph) -> list[Tensor]:
         if node.op != "get_attr":
             continue
         value = getattr(graph, node.target)
+        if not isinstance(value, Tensor):
+            raise TypeError(f"the graph holds a {type(value).__name__}")
         if value.numel() == 1 and all(u.target is aten.lift_fresh_copy.default for u in node.users):
             _write_number(graph, node, value)
             continue
         if node.target not in inputs:
             name = f"constant_{len(constants)}"
             inputs[node.target] = _new_input(graph, name, {"val": value.detach()})
-            constants.append(value.detach())
+            constants.append(value)
         node.replace_all_uses_with(inputs[node.target])
         graph.graph.erase_node(node)
     _tidy(graph)
@@ -244,6 +247,13 @@ def _size(node: Node) -> int:
 
 def _name(node: Node) -> str:
     return str(getattr(node.target, "_opname", ""))
+
+
+def written_constants(graph: Graph) -> list[Tensor]:
+    """The tensors that a graph holds and changes in place."""
+    written = _written(graph)
+    names = [n.target for n in graph.graph.nodes if n in written and n.op == "get_attr"]
+    return [getattr(graph, name) for name in dict.fromkeys(names)]
 
 
 def _written(graph: Graph) -> set[Node]:

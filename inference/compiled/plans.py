@@ -1,25 +1,44 @@
 """Plans: the captured graphs of all players for one shape of batch, checked against Pyro."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from plausible.inference.batches import Batches
-from plausible.inference.compiled.capture import Refused, capture
+from plausible.inference.compiled.capture import Refused, capture, refusing
 from plausible.inference.compiled.check import Supplied, check_equal
-from plausible.inference.compiled.passes import hoist, lift_constants, lift_noise
-from plausible.inference.compiled.rounds import Group, Operations, PlayerGraph, Rounds, padded
+from plausible.inference.compiled.passes import (
+    hoist,
+    lift_constants,
+    lift_noise,
+    written_constants,
+)
+from plausible.inference.compiled.rounds import (
+    Group,
+    Operations,
+    PlayerGraph,
+    Rate,
+    Rounds,
+    padded,
+)
 from plausible.inference.engine import Players
 from plausible.inference.isolation import random_state_kept
+from plausible.inference.movers import Mover
 from plausible.models.objectives import Objective
+from plausible.models.optimizers import Optimizer, Schedule
 from plausible.models.plates import Batch
 
-__all__ = ["Plan", "weights_of_run"]
+__all__ = ["Plan", "Unknown", "weights_of_run"]
 
 _CHECKS = 3
 _TOLERANCE = 1e-5  # the same operations in the same order: only threads may round differently
+_SHAKEN = 0.01
+
+_Memory = tuple[int, int, int]
 
 
 def weights_of_run(players: Players) -> list[Tensor]:
@@ -28,6 +47,18 @@ def weights_of_run(players: Players) -> list[Tensor]:
     return list(
         {id(x): x for x in (*program.parameters(), *program.buffers(), *state.buffers())}.values()
     )
+
+
+class Unknown(Refused):
+    """A program changes tensors in place that no module of the run owns.
+
+    Attributes:
+        tensors: which.
+    """
+
+    def __init__(self, tensors: list[Tensor]) -> None:
+        super().__init__("it changes a tensor in place that is no buffer of model or guide")
+        self.tensors = tensors
 
 
 class Plan:
@@ -42,6 +73,7 @@ class Plan:
 
     Raises:
         Refused: if a loss cannot be captured, or its graph gives anything else than Pyro.
+        Unknown: if a loss changes tensors in place that are not among the weights.
     """
 
     def __init__(
@@ -51,7 +83,7 @@ class Plan:
         self.turns = players.turns(number)
         self.dtype = next((p.dtype for p in players.movers[0].parameters), torch.float32)
         self.written: set[int] = set()
-        with random_state_kept(players.fabric.device):
+        with random_state_kept(players.fabric.device), self._kept(), refusing("its graph failed"):
             self.graphs = {i: self._graph(i, number, fixed) for i in sorted(set(self.turns))}
             self.after, self.after_fixed = self._after()
         shapes = [shape for turn in self.turns for shape in self.graphs[turn].noise]
@@ -72,7 +104,12 @@ class Plan:
 
         inputs = [*self.weights, *first.args]
         graph = capture(loss, self.weights, first.args)
-        constants = lift_constants(graph)
+        unknown = written_constants(graph)
+        if unknown:
+            raise Unknown(unknown)
+        held = lift_constants(graph)
+        self._check_memory(i, held)
+        constants = [x.detach() for x in held]
         inputs += constants
         steady = set(range(len(self.weights), len(inputs)))
         if not batches.whole:
@@ -84,10 +121,54 @@ class Plan:
         written = graph.meta["written"]
         self.written |= written
         made = PlayerGraph(Operations(graph), moved, [*constants, *hoisted], noise, written)
-        checks = _CHECKS if batches.whole else min(_CHECKS, batches.like(number))
-        for check in range(checks):
-            self._compare(i, made, batches.at(number + check), check)
+        values = [x.clone() for x in constants]
+        self._compare(i, made, batches.at(number), 0)
+        unknown = self._changed(held, values)
+        if unknown:
+            raise Unknown(unknown)
+        generator = torch.Generator().manual_seed(i)
+        for check in range(1, _CHECKS):
+            same = 1 if batches.whole else batches.like(number)
+            self._shake(generator)  # what was fixed to the weights' values shows at others
+            self._compare(i, made, batches.at(number + check % same), check)
         return made
+
+    @torch.no_grad()
+    def _changed(self, tensors: list[Tensor], values: list[Tensor]) -> list[Tensor]:
+        """Those of the tensors that are not as they were; they are afterwards."""
+        changed = []
+        for x, value in zip(tensors, values, strict=True):
+            if not torch.equal(x, value):
+                changed.append(x)
+                x.detach().copy_(value)
+        return changed
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """All weights are as before afterwards."""
+        before = [w.detach().clone() for w in self.weights]
+        try:
+            yield
+        finally:
+            self._swap(range(len(self.weights)), before)
+
+    @torch.no_grad()
+    def _shake(self, generator: torch.Generator) -> None:
+        for w in self.weights:
+            if w.requires_grad:
+                noise = torch.randn(w.shape, generator=generator).to(w)
+                w.add_(_SHAKEN * noise * (1 + w.abs()))
+
+    def _check_memory(self, i: int, constants: list[Tensor]) -> None:
+        """Parameters get other memory while they are trained, which nothing else may share."""
+        owned = {id(p) for p in self.players.movers[i].parameters}
+        others = [x for x in (*self.weights, *constants) if id(x) not in owned]
+        taken = [_memory(x) for x in others if x.numel()]
+        for p in self.players.movers[i].parameters:
+            memory = _memory(p)
+            if any(_overlap(memory, other) for other in taken):
+                raise Refused("a parameter shares its memory with another tensor")
+            taken.append(memory)
 
     def compare(self, number: int) -> None:
         """Compare the graphs with Pyro once more, as the model is now.
@@ -143,7 +224,7 @@ class Plan:
             return []
 
         graph = capture(after, self.weights)
-        constants = lift_constants(graph)
+        constants = [x.detach() for x in lift_constants(graph)]
         if lift_noise(graph, self.dtype):
             raise Refused("the objective draws at random after a round")
         before = [w.detach().clone() for w in self.weights]
@@ -182,7 +263,7 @@ class Plan:
         owned = {i for player in groups for group in player for i in group.weights}
         return Rounds(
             graphs=self.graphs,
-            optimizers=[mover.optimizer for mover in self.players.movers],
+            optimizers=[_portable(mover) for mover in self.players.movers],
             groups=groups,
             turns=self.turns,
             after=self.after,
@@ -205,3 +286,26 @@ class Plan:
     def size(self) -> int:
         """Number of operations in a round."""
         return sum(self.graphs[turn].graph.count for turn in self.turns)
+
+
+def _portable(mover: Mover) -> Optimizer:
+    """The optimiser with its schedule as a graph: another process need not know a user's class."""
+    optimizer, rate = mover.optimizer, mover.optimizer.lr
+    if not isinstance(rate, Schedule):
+        return optimizer
+    graph = capture(lambda step: [rate.at(step)], [], [mover.step])
+    if any(node.op == "get_attr" for node in graph.graph.nodes):
+        raise Refused("its learning rate holds a tensor")
+    return replace(optimizer, lr=Rate(Operations(graph)))
+
+
+def _memory(x: Tensor) -> _Memory:
+    """The storage that a tensor lies in, and the bytes from its first to its last number."""
+    storage = x.untyped_storage().data_ptr()
+    start = x.data_ptr()
+    length = sum((n - 1) * step for n, step in zip(x.shape, x.stride(), strict=True)) + 1
+    return storage, start, start + length * x.element_size()
+
+
+def _overlap(one: _Memory, other: _Memory) -> bool:
+    return one[0] == other[0] and one[1] < other[2] and other[1] < one[2]

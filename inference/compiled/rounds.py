@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.fx import GraphModule, Node
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from plausible.models.optimizers import Moments, Optimizer
 
-__all__ = ["Group", "Operations", "PlayerGraph", "Rounds", "padded"]
+__all__ = ["Group", "Operations", "PlayerGraph", "Rate", "Rounds", "padded"]
 
 aten = torch.ops.aten
 _PRODUCTS = (aten.mm.default, aten.addmm.default, aten.bmm.default, aten.baddbmm.default)
@@ -48,6 +49,16 @@ class Operations:
         names |= {"inf": math.inf, "nan": math.nan, "NoneType": type(None)}
         exec(compile(self.text, "<captured graph>", "exec"), names)
         return names["forward"]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A learning rate as a captured graph of the step."""
+
+    graph: Operations
+
+    def at(self, step: Tensor) -> Tensor:
+        return self.graph(step)[0]
 
 
 def _work(node: Node) -> float:
@@ -181,7 +192,8 @@ class Rounds:
         """Everything that the function depends on besides the shapes of its inputs."""
         graphs = [(i, g.graph.text, g.moved, g.noise) for i, g in self.graphs.items()]
         after = self.after.text if self.after is not None else ""
-        rest = (self.optimizers, self.groups, self.turns, self.others, sorted(self.written))
+        rules = [_rule(optimizer) for optimizer in self.optimizers]
+        rest = (rules, self.groups, self.turns, self.others, sorted(self.written))
         return repr((graphs, after, rest, self.batch, self.each, self.count))
 
     def __call__(self, *inputs: Tensor) -> Tensor:
@@ -267,3 +279,19 @@ class Rounds:
             made = [moved[position], *(after[name][position] for name in names)]
             new[j] = [torch.where(go, x, was) for x, was in zip(made, old[position], strict=True)]
         return [*new, [step]]
+
+
+def _rule(optimizer: Optimizer) -> str:
+    """What an optimiser does, as a graph: a name need not tell what a user's schedule computes."""
+    names = list(optimizer.moments)
+
+    def step(parameter: Tensor, gradient: Tensor, step: Tensor, *values: Tensor) -> list[Tensor]:
+        moments = {name: [value] for name, value in zip(names, values, strict=True)}
+        moved, after = optimizer.update([parameter], [gradient], moments, step)
+        return [*moved, *(x for name in names for x in after[name])]
+
+    numbers = [torch.ones(1) for _ in range(2 + len(names))]
+    try:
+        return make_fx(step)(*numbers[:2], torch.ones(()), *numbers[2:]).code
+    except Exception:  # one that cannot be compiled has no need of a key
+        return repr(optimizer)
