@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing, make_fx
 from torch.fx.graph import CodeGen
+from torch.fx.node import has_side_effect
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
@@ -90,8 +91,9 @@ def capture(
         raise Refused("it changes its data in place")
     graph.meta["written"] = written
     graph.graph._codegen = CodeGen()
-    _check_nothing_is_fixed(graph, reading.places)
     graph.graph.eliminate_dead_code()
+    _check_nothing_is_fixed(graph, reading.places)
+    graph.graph.eliminate_dead_code()  # of what only led to readings
     graph.recompile()
     return graph
 
@@ -156,7 +158,7 @@ def _is_users(filename: str) -> bool:
 _library = torch.library.Library("plausible_capture", "FRAGMENT")
 _library.define("read(Tensor x) -> Tensor")
 _library.impl("read", lambda x: x.new_zeros(()), "CompositeExplicitAutograd")
-_READ = torch.ops.plausible_capture.read.default
+_READ = has_side_effect(torch.ops.plausible_capture.read.default)
 
 
 class _Reading(TorchFunctionMode):
@@ -238,7 +240,10 @@ class _Positions(Tensor):
 
 
 def _check_nothing_is_fixed(graph: GraphModule, readings: list[str]) -> None:
-    """Refuse shapes, and values that left the graph, that may differ at another time."""
+    """Refuse shapes, and values that left the graph, that may differ at another time.
+
+    Marks of values that will not are taken out.
+    """
     free: set[Node] = set()  # what depends on an input or a draw
     places = iter(readings)
     for node in graph.graph.nodes:
@@ -252,6 +257,7 @@ def _check_nothing_is_fixed(graph: GraphModule, readings: list[str]) -> None:
             place = next(places, "")
             if node in free:
                 raise Refused(f"it takes the values of a tensor to Python or NumPy{place}")
+            graph.graph.erase_node(node)
             continue
         if node.target in _INDEXED:
             masks = [i for i in node.args[1] if i is not None and _is_mask(i)]

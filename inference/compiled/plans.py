@@ -165,6 +165,8 @@ class Plan:
         others = [x for x in (*self.weights, *constants) if id(x) not in owned]
         taken = [_memory(x) for x in others if x.numel()]
         for p in self.players.movers[i].parameters:
+            if not p.numel():
+                continue
             memory = _memory(p)
             if any(_overlap(memory, other) for other in taken):
                 raise Refused("a parameter shares its memory with another tensor")

@@ -355,3 +355,17 @@ def test_damaged_code_is_compiled_anew(
     assert second.backend.engine == "compiled" and not second.backend.fallback, second.backend
     assert second.backend.compile_seconds
     torch.testing.assert_close(first.loss, second.loss, rtol=0, atol=0)
+
+
+@pytest.mark.usefixtures("captured_only")
+def test_a_parameter_without_numbers_and_a_mask_that_nothing_uses() -> None:
+    class Odd(Net):
+        def __init__(self) -> None:
+            super().__init__(lambda net, x: net.looked(x))
+            self.none = nn.ParameterList([torch.zeros(0), torch.zeros(0)])
+
+        def looked(self, x: Tensor) -> Tensor:
+            x[x > 0]  # noqa: B018  # a result of unknown size, thrown away
+            return x + self.none[0].sum()
+
+    assert_as_pyro(Odd, "captured")
