@@ -118,7 +118,9 @@ def running(gradient: Gradient, size: int, chains: int, settings: Settings) -> I
         arguments = (gradient, size, i, settings, end)
         if fork:
             context = multiprocessing.get_context("fork")
-            workers.append(context.Process(target=_child, args=arguments, daemon=True))
+            # A child that held the parent's ends would not notice that the parent is gone.
+            foreign = [e for pair in pairs for e in pair if e is not end]
+            workers.append(context.Process(target=_child, args=(foreign, *arguments), daemon=True))
         else:
             workers.append(threading.Thread(target=_chain, args=arguments, daemon=True))
     try:
@@ -153,7 +155,9 @@ def _received(end: Connection) -> tuple[str, Any]:
     return kind, content
 
 
-def _child(*arguments: Any) -> None:
+def _child(foreign: list[Connection], *arguments: Any) -> None:
+    for end in foreign:
+        end.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its chains
     torch.set_num_threads(1)  # threads of the parent's do not survive a fork
     os.environ["RAYON_NUM_THREADS"] = "1"  # read by nutpie's linear algebra

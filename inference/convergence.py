@@ -64,7 +64,7 @@ def _columns(values: Mapping[str, Any]) -> Any:
 
 
 def _r_hat(x: Any) -> float:
-    if (np.ptp(x, axis=1) == 0).any():
+    if (np.ptp(x, axis=1) == 0).all():
         return float("inf")
     value = _number(arviz().rhat(x))
     return value if np.isfinite(value) else float("inf")

@@ -1,6 +1,7 @@
 """Run training or evaluation without leaving a mark on the caller's global state."""
 
 import gc
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,17 @@ __all__ = [
 ]
 
 # Pyro's handlers and parameter store belong to the process: a second thread waits for its turn.
-_ONE_AT_A_TIME = threading.RLock()
+ONE_AT_A_TIME = threading.RLock()
+
+
+def _renew() -> None:
+    """In a process that was forked nobody may hold the lock any more."""
+    global ONE_AT_A_TIME
+    ONE_AT_A_TIME = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
 
 
 def generators(device: torch.device) -> list[Generator]:
@@ -50,7 +61,7 @@ def isolated(seed: int, device: torch.device, store: Any = None) -> Iterator[Any
     Yields:
         A dictionary that holds the content of the private parameter store afterwards.
     """
-    with _ONE_AT_A_TIME, random_state_kept(device), pyro.get_param_store().scope(store) as content:
+    with ONE_AT_A_TIME, random_state_kept(device), pyro.get_param_store().scope(store) as content:
         for generator in generators(device):
             generator.manual_seed(seed)
         yield content

@@ -15,8 +15,9 @@ from pyro.poutine import Trace
 from pyro.util import check_site_shape
 from torch import Tensor, nn
 
-from plausible.inference.isolation import isolated
+from plausible.inference import isolation
 from plausible.inference.joint_checks import (
+    at_draws,
     check_latents,
     check_plates,
     example_outside,
@@ -39,19 +40,21 @@ __all__ = ["Joint", "frozen", "in_double"]
 
 _CPU = torch.device("cpu")
 _SUPPORT_TRIES = 10
+_ENUMERATION_TRIES = 5
 _LONGEST_REASON = 300
 
 
 @contextmanager
 def in_double(seed: int = 0) -> Iterator[None]:
     """Run Pyro programs in float64, without its checks and without a mark on global state."""
-    dtype = torch.get_default_dtype()
-    with isolated(seed, _CPU, pyro.get_param_store().get_state()), pyro.validation_enabled(False):
-        torch.set_default_dtype(torch.float64)
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(dtype)
+    with isolation.ONE_AT_A_TIME:  # from here on no other thread has set what is read
+        dtype, store = torch.get_default_dtype(), pyro.get_param_store().get_state()
+        with isolation.isolated(seed, _CPU, store), pyro.validation_enabled(False):
+            torch.set_default_dtype(torch.float64)
+            try:
+                yield
+            finally:
+                torch.set_default_dtype(dtype)
 
 
 class Joint:
@@ -98,6 +101,7 @@ class Joint:
             }
             self._check_supports(sites)
             self.deterministic = self._deterministic(sites)
+            self._check_nothing_hidden()
 
     @property
     def size(self) -> int:
@@ -129,11 +133,11 @@ class Joint:
         trace.compute_log_prob()
         return {name: float(site["log_prob"].sum()) for name, site in samples(trace).items()}
 
-    def _at(self, vector: Tensor) -> tuple[Trace, Tensor | float]:
+    def _at(self, vector: Tensor, enumerate: bool = True) -> tuple[Trace, Tensor | float]:
         parts = vector.split([shape.numel() for shape in self._shapes.values()])
         pairs = zip(self._shapes.items(), parts, strict=True)
         with Unconstrained({name: part.view(shape) for (name, shape), part in pairs}) as latent:
-            trace = self._trace()
+            trace = self._trace(enumerate)
         drawn = {name for name, site in samples(trace).items() if not site["is_observed"]}
         expected = {*self.latents, *self.enumerated}
         if drawn != expected:
@@ -144,9 +148,9 @@ class Joint:
             )
         return trace, latent.log_jacobian
 
-    def _trace(self) -> Trace:
+    def _trace(self, enumerate: bool = True) -> Trace:
         program = self._program
-        if self.enumerated:
+        if self.enumerated and enumerate:
             program = poutine.enum(
                 config_enumerate(program), first_available_dim=-1 - self._nesting
             )
@@ -158,7 +162,12 @@ class Joint:
             with Found() as found:
                 trace = poutine.trace(self._program).get_trace(*self._data, **self._context)
             trace.compute_log_prob()
-            for site in samples(trace).values():
+            for name, site in samples(trace).items():
+                if not isinstance(site["value"], Tensor):
+                    raise ModelError(
+                        f"Site {name!r} observes {site['value']!r}, a "
+                        f"{type(site['value']).__name__}. Observe a tensor: torch.tensor(...)."
+                    )
                 check_site_shape(site, sys.maxsize)
         except (PlausibleError, MemoryError):
             raise
@@ -202,7 +211,56 @@ class Joint:
                     f"The discrete latent site {name!r} is enumerated one value at a time; "
                     "remove its infer={'enumerate': ...}."
                 )
-        return {n: s for n, s in found.items() if nodes[n]["value"].shape == s.shape}
+        found = {n: s for n, s in found.items() if nodes[n]["value"].shape == s.shape}
+        for _ in range(_ENUMERATION_TRIES):
+            found = self._checked_against_draws(found)
+        return found
+
+    def _checked_against_draws(self, found: dict[str, Site]) -> dict[str, Site]:
+        """Compare the enumerated model with a run in which the discrete sites are drawn.
+
+        At the values drawn, every site's log probability must be the same. It is not where a model
+        combines values of a summed-out site, as their sum over a plate: enumerated sites hold all
+        values along a dimension of their own, which such operations take for draws.
+
+        Returns:
+            The deterministic sites that have the same value.
+        """
+        vector = torch.empty(self.size).uniform_(-1.0, 1.0)
+        enumerated, _ = self._at(vector)
+        plain, _ = self._at(vector, enumerate=False)
+        for trace in (enumerated, plain):
+            trace.compute_log_prob()
+        for name, site in samples(plain).items():
+            if is_deterministic(site):
+                continue
+            given = at_draws(name, enumerated, plain, self.enumerated)
+            if not torch.allclose(given, site["log_prob"], rtol=1e-8, atol=1e-8, equal_nan=True):
+                raise ModelError(
+                    f"The site {name!r} combines values of the discrete latent sites "
+                    f"{', '.join(map(repr, self.enumerated))}, as by sum, mean or stack, which are "
+                    "summed out one by one. Write what depends on them element by element, or give "
+                    "their combination a site of its own."
+                )
+        summed, drawn = samples(enumerated), samples(plain)
+        return {
+            name: s
+            for name, s in found.items()
+            if torch.equal(summed[name]["value"], drawn[name]["value"])
+        }
+
+    def _check_nothing_hidden(self) -> None:
+        """Refuse a density that is another at the same point."""
+        if not self.size:
+            return
+        vector = torch.empty(self.size).uniform_(-1.0, 1.0)
+        first, second = self(vector), self(vector)
+        if not torch.equal(first, second) and not bool(first.isnan() | second.isnan()):
+            raise ModelError(
+                f"The model's log density is {float(first):.6g} in one run and {float(second):.6g} "
+                "in the next, at the same latent values: it draws at random besides its sample "
+                "sites, or hides one (poutine.block). Make every draw a pyro.sample site."
+            )
 
 
 def frozen(model: Any, dtype: torch.dtype | None = None) -> Any:

@@ -66,6 +66,12 @@ class Found(Messenger):
         name, fn = msg["name"], msg["fn"]
         if msg["is_observed"] or msg["value"] is not None or _is_subsample(fn):
             return
+        if isinstance(fn, dist.VonMises):
+            raise ModelError(
+                f"The latent site {name!r} is a VonMises: angles that differ by a whole turn are "
+                "the same, so its density over all numbers is improper. Draw a direction as two "
+                "standard normals instead, and score its angle with pyro.factor."
+            )
         if isinstance(fn, dist.Delta):
             raise ModelError(
                 f"The latent site {name!r} is a Delta, which has one value only. "
@@ -135,8 +141,11 @@ def site_of(name: str, site: Any) -> Site:
 
 
 def is_deterministic(site: Any) -> bool:
-    """Whether a site is one of `pyro.deterministic`."""
-    return bool(site["infer"].get("_deterministic"))
+    """Whether a site is one of `pyro.deterministic`, or was made one by `poutine.reparam`."""
+    fn = site["fn"]
+    masked = isinstance(fn, dist.MaskedDistribution) and fn._mask is False
+    reparametrised = site["is_observed"] and masked and isinstance(fn.base_dist, dist.Delta)
+    return reparametrised or bool(site["infer"].get("_deterministic"))
 
 
 def _is_subsample(fn: Any) -> bool:

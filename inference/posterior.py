@@ -28,6 +28,7 @@ __all__ = ["Diagnosis", "PosteriorWarning", "diagnostics", "sample_posterior"]
 _EXTENDED = 4
 _STEPS = 5000
 _LARGEST_K = 0.7
+_SAME_WEIGHT = 1e-6
 
 
 class PosteriorWarning(UserWarning):
@@ -221,8 +222,11 @@ def _chains(count: int) -> str:
 
 
 def _of_guide(log_weights: Any) -> Diagnosis:
-    _, estimate = arviz().psislw(log_weights)
-    k = float(np.asarray(estimate))
+    if np.ptp(log_weights) < _SAME_WEIGHT:  # the guide is the posterior, and there is no tail
+        k = 0.0
+    else:
+        _, estimate = arviz().psislw(log_weights)
+        k = float(np.asarray(estimate))
     said = f"{log_weights.size:,} independent draws from a guide. Pareto-k is {k:.2f}"
     against: tuple[str, ...] = ()
     if k <= _LARGEST_K:

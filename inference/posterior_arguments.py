@@ -63,6 +63,12 @@ def named(
     """
     sites = {**joint.latents, **joint.deterministic}
     sites |= {name: site for name, (site, _) in joint.observed.items()}
+    for name in ("chain", "draw"):
+        if name in sites:
+            raise ModelError(
+                f"A site is called {name!r}, which is the name of a dimension of all draws. Give "
+                "it another name."
+            )
     names = {name: site.dims for name, site in sites.items()}
     for name, given in (dims or {}).items():
         if name not in sites:

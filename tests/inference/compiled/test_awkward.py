@@ -365,7 +365,7 @@ def test_a_parameter_without_numbers_and_a_mask_that_nothing_uses() -> None:
             self.none = nn.ParameterList([torch.zeros(0), torch.zeros(0)])
 
         def looked(self, x: Tensor) -> Tensor:
-            x[x > 0]  # noqa: B018  # a result of unknown size, thrown away
+            x[x > 0]  # a result of unknown size, thrown away
             return x + self.none[0].sum()
 
     assert_as_pyro(Odd, "captured")
