@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -17,6 +18,7 @@ import torch
 
 from plausible.inference.convergence import arviz
 from plausible.inference.gradient import Gradient, Vector
+from plausible.models.errors import ModelError
 
 __all__ = ["RADIUS", "TRIES", "Chains", "NoStart", "Settings", "running"]
 
@@ -171,7 +173,17 @@ def _chain(gradient: Gradient, size: int, i: int, settings: Settings, end: Conne
         pass  # nobody listens any more
     except Exception as error:
         with contextlib.suppress(OSError):
-            end.send(("error", error))
+            end.send(("error", _portable(error)))
+
+
+def _portable(error: Exception) -> Exception:
+    """The error, or what it says where it is of a kind that cannot travel between processes."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        text = f"The model raised {type(error).__name__} at some latent values: {error}"
+        return ModelError(text)
+    return error
 
 
 class _Chain:
@@ -237,8 +249,9 @@ class _Chain:
         )
 
     def _start(self) -> Vector:
-        for _ in range(TRIES):
-            point = self.random.uniform(-RADIUS, RADIUS, self.size)
+        for i in range(TRIES):
+            radius = RADIUS * 2 ** (4 * i // TRIES)
+            point = self.random.uniform(-radius, radius, self.size)
             value, slope = self._density(point)
             if self.error is not None:
                 raise self.error

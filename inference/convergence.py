@@ -24,7 +24,8 @@ class Convergence:
     """How well chains agree.
 
     Components that are the same number in all draws, such as the zeros of a Cholesky factor, are
-    left out. One that differs between chains and never moves within them has an infinite R-hat.
+    left out, and so are those with values that are not finite. One that differs between chains and
+    never moves within them has an infinite R-hat.
 
     Args:
         values: draws by site, each (chains, draws, ...).
@@ -34,6 +35,7 @@ class Convergence:
         worst: the component that it belongs to.
         ess: smallest bulk effective sample size.
         scarcest: the component that it belongs to.
+        not_finite: sites with draws that are infinite or no number.
     """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
@@ -43,6 +45,7 @@ class Convergence:
         ess = [_number(arviz().ess(x)) for _, x in self._columns]
         self.ess, self.scarcest = min(zip(ess, self._names(), strict=True))
         self.r_hat, self.worst = largest_r_hat(values)
+        self.not_finite = [n for n, x in values.items() if not np.isfinite(x).all()]
 
     def _names(self) -> list[str]:
         return [name for name, _ in self._columns]
@@ -59,7 +62,7 @@ def _columns(values: Mapping[str, Any]) -> Any:
         shape = array.shape[2:]
         for index in np.ndindex(shape):
             x = np.asarray(array[(slice(None), slice(None), *index)], dtype=np.float64)
-            if np.ptp(x) > 0 or not np.isfinite(x).all():
+            if np.isfinite(x).all() and np.ptp(x) > 0:
                 yield site + (f"[{', '.join(map(str, index))}]" if index else ""), x
 
 

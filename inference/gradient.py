@@ -1,11 +1,9 @@
 """The log density of a model and its gradient as one compiled function of NumPy vectors."""
 
 import math
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,8 +22,9 @@ from plausible.inference.compiled.inductor import (
 )
 from plausible.inference.compiled.passes import hoist, lift_constants
 from plausible.inference.engine import Backend
+from plausible.inference.isolation import default_float64
 from plausible.inference.joint import Joint, in_double
-from plausible.models.errors import PlausibleError
+from plausible.models.errors import ModelError, PlausibleError
 
 __all__ = ["Gradient", "Vector"]
 
@@ -33,29 +32,6 @@ Vector = np.ndarray[Any, np.dtype[np.float64]]
 
 _TOLERANCE = 1e-8
 _RADII = (1.0, 1.0, 1.0, 3.0, 3.0)  # of the points at which a graph is checked
-_DEFAULT = threading.RLock()  # the default type belongs to the process
-
-
-def _renew() -> None:
-    """In a process that was forked nobody may hold the lock any more."""
-    global _DEFAULT
-    _DEFAULT = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew)
-
-
-@contextmanager
-def _default_float64() -> Iterator[None]:
-    """Operations that make floats from nothing, or from whole numbers, make the default type."""
-    with _DEFAULT:
-        dtype = torch.get_default_dtype()
-        torch.set_default_dtype(torch.float64)
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(dtype)
 
 
 class Captured:
@@ -75,7 +51,7 @@ class Captured:
         return f"# float64\n{self.graph.code}"
 
     def __call__(self, *inputs: Tensor) -> Tensor:
-        with _default_float64():
+        with default_float64():
             return self.graph(*inputs)[0]
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -91,7 +67,7 @@ class Code:
         self._forward: Any = names["forward"]
 
     def __call__(self, *inputs: Tensor) -> Tensor:
-        with _default_float64():
+        with default_float64():
             return self._forward(None, *inputs)[0]
 
 
@@ -131,11 +107,14 @@ class Gradient:
     def _both(self, vector: Tensor) -> Sequence[Tensor]:
         point = vector.detach().requires_grad_(True)
         value = self._joint(point)
-        (gradient,) = torch.autograd.grad(value, point)
+        gradient = torch.zeros_like(point)
+        if value.requires_grad:
+            (gradient,) = torch.autograd.grad(value, point)
         return [torch.cat([value.detach().reshape(1), gradient])]
 
     def _prepare(self, compile: bool) -> None:
         points = [torch.empty(self._joint.size).uniform_(-r, r) for r in _RADII]
+        self._check_proper(points)
         try:
             captured = Captured(capture(lambda vector: self._both(vector), points[:1]), points[0])
             self._check(captured, captured.fixed, points, "the captured graph")
@@ -157,13 +136,30 @@ class Gradient:
         self._function = code
         self.backend = Backend("compiled", "The density was captured and compiled.")
 
+    def _check_proper(self, points: list[Tensor]) -> None:
+        """Refuse a density that does not change with some latent value: it is improper."""
+        moved = torch.zeros(self._joint.size, dtype=torch.bool)
+        for point in points:
+            try:
+                moved |= self._both(point)[0][1:] != 0  # NaN is no zero
+            except Exception:
+                return
+            if moved.all():
+                return
+        name, count = self._joint.site_at(int((~moved).nonzero()[0])), int((~moved).sum())
+        raise ModelError(
+            f"The density does not depend on {count:,} of {moved.numel():,} latent values, the "
+            f"first of them of site {name!r}, so it has no posterior there. Give the site a prior "
+            "that is not masked."
+        )
+
     def _check(self, function: Any, fixed: list[Tensor], points: list[Tensor], what: str) -> None:
         for point in points:
             try:
                 expected = self._both(point)[0]
             except PlausibleError as error:
                 raise Refused(f"it has other latent sites at other values ({error})") from error
-            except (RuntimeError, ValueError):  # no density so far out; such points run in Pyro
+            except Exception:  # no density so far out; such points run in Pyro
                 continue
             try:
                 given = function(point, *fixed)

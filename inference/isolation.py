@@ -15,7 +15,9 @@ from torch import Generator, Tensor, nn
 from plausible.inference.program import UserProgram
 
 __all__ = [
+    "ONE_AT_A_TIME",
     "OwnParameters",
+    "default_float64",
     "evaluating",
     "garbage_set_aside",
     "generators",
@@ -27,12 +29,13 @@ __all__ = [
 
 # Pyro's handlers and parameter store belong to the process: a second thread waits for its turn.
 ONE_AT_A_TIME = threading.RLock()
+_DEFAULT = threading.RLock()  # the default type belongs to the process, too
 
 
 def _renew() -> None:
-    """In a process that was forked nobody may hold the lock any more."""
-    global ONE_AT_A_TIME
-    ONE_AT_A_TIME = threading.RLock()
+    """In a process that was forked nobody may hold the locks any more."""
+    global ONE_AT_A_TIME, _DEFAULT
+    ONE_AT_A_TIME, _DEFAULT = threading.RLock(), threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -65,6 +68,18 @@ def isolated(seed: int, device: torch.device, store: Any = None) -> Iterator[Any
         for generator in generators(device):
             generator.manual_seed(seed)
         yield content
+
+
+@contextmanager
+def default_float64() -> Iterator[None]:
+    """Operations that make floats from nothing, or from whole numbers, make float64."""
+    with _DEFAULT:
+        dtype = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float64)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(dtype)
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from plausible.inference.joint_checks import (
 from plausible.inference.latents import (
     Found,
     Inverted,
+    SetTo,
     Site,
     Unconstrained,
     is_deterministic,
@@ -40,21 +41,19 @@ __all__ = ["Joint", "frozen", "in_double"]
 
 _CPU = torch.device("cpu")
 _SUPPORT_TRIES = 10
-_ENUMERATION_TRIES = 5
+# The states of discrete sites at which their sum is checked: drawn, or all at one of their values.
+_STATES = (None, None, None, 0, 1, -1)
 _LONGEST_REASON = 300
 
 
 @contextmanager
 def in_double(seed: int = 0) -> Iterator[None]:
     """Run Pyro programs in float64, without its checks and without a mark on global state."""
-    with isolation.ONE_AT_A_TIME:  # from here on no other thread has set what is read
-        dtype, store = torch.get_default_dtype(), pyro.get_param_store().get_state()
+    with isolation.ONE_AT_A_TIME:  # from here on no other thread has another store in place
+        store = pyro.get_param_store().get_state()
         with isolation.isolated(seed, _CPU, store), pyro.validation_enabled(False):
-            torch.set_default_dtype(torch.float64)
-            try:
+            with isolation.default_float64():
                 yield
-            finally:
-                torch.set_default_dtype(dtype)
 
 
 class Joint:
@@ -77,7 +76,8 @@ class Joint:
     """
 
     def __init__(self, model: Any, data: tuple[Tensor, ...], context: Mapping[str, Any]) -> None:
-        self._program, self._data, self._context = _callable(model), data, context
+        self._program, self._data = _callable(model), data
+        self._context = {name: frozen(x, torch.float64) for name, x in context.items()}
         with torch.no_grad():
             trace, self._shapes = self._found()
             values = {n: s["value"] for n, s in trace.nodes.items() if s["type"] == "param"}
@@ -133,6 +133,14 @@ class Joint:
         trace.compute_log_prob()
         return {name: float(site["log_prob"].sum()) for name, site in samples(trace).items()}
 
+    def site_at(self, position: int) -> str:
+        """The latent site that this place in the vector belongs to."""
+        for name, shape in self._shapes.items():
+            position -= shape.numel()
+            if position < 0:
+                return name
+        raise IndexError(position)
+
     def _at(self, vector: Tensor, enumerate: bool = True) -> tuple[Trace, Tensor | float]:
         parts = vector.split([shape.numel() for shape in self._shapes.values()])
         pairs = zip(self._shapes.items(), parts, strict=True)
@@ -180,9 +188,15 @@ class Joint:
         """Refuse observed values outside their support, whatever the latent values."""
         outside = outside_support(sites)
         for _ in range(_SUPPORT_TRIES):
+            others = samples(self._found()[0]) if outside else {}
+            # A support that follows latent values may hold the data at values not met here.
+            outside = {
+                name
+                for name in outside & outside_support(others)
+                if str(others[name]["fn"].support) == str(sites[name]["fn"].support)
+            }
             if not outside:
                 return
-            outside &= outside_support(samples(self._found()[0]))
         name = min(outside)
         support = sites[name]["fn"].support
         raise DataError(
@@ -212,11 +226,11 @@ class Joint:
                     "remove its infer={'enumerate': ...}."
                 )
         found = {n: s for n, s in found.items() if nodes[n]["value"].shape == s.shape}
-        for _ in range(_ENUMERATION_TRIES):
-            found = self._checked_against_draws(found)
+        for k in _STATES:
+            found = self._checked_against_draws(found, k)
         return found
 
-    def _checked_against_draws(self, found: dict[str, Site]) -> dict[str, Site]:
+    def _checked_against_draws(self, found: dict[str, Site], k: int | None) -> dict[str, Site]:
         """Compare the enumerated model with a run in which the discrete sites are drawn.
 
         At the values drawn, every site's log probability must be the same. It is not where a model
@@ -228,7 +242,8 @@ class Joint:
         """
         vector = torch.empty(self.size).uniform_(-1.0, 1.0)
         enumerated, _ = self._at(vector)
-        plain, _ = self._at(vector, enumerate=False)
+        with SetTo(self.enumerated, k):
+            plain, _ = self._at(vector, enumerate=False)
         for trace in (enumerated, plain):
             trace.compute_log_prob()
         for name, site in samples(plain).items():

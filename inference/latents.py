@@ -41,14 +41,46 @@ class Unconstrained(Messenger):
         super().__init__()
         self.values = values
         self.log_jacobian: Tensor | float = 0.0
+        self._observed: set[str] = set()
 
     def _pyro_sample(self, msg: Any) -> None:
+        if msg["is_observed"]:
+            self._observed.add(msg["name"])
         if msg["name"] in self.values and not msg["is_observed"]:
+            self._give_prior(msg)
             transform = biject_to(msg["fn"].support)
             start = self.values[msg["name"]]
             msg["value"] = transform(start)
             density = transform.log_abs_det_jacobian(start, msg["value"])
             self.log_jacobian = self.log_jacobian + density.sum()
+
+    def _give_prior(self, msg: Any) -> None:
+        """Let the entries that `obs_mask` has observed keep their density in the latent site.
+
+        Pyro masks it, so it would be improper over them. Nothing reads them, and a density
+        integrates to one, so all else has the posterior that it should have.
+        """
+        base = msg["name"].removesuffix("_unobserved")
+        if base != msg["name"] and f"{base}_observed" in self._observed:
+            msg["mask"] = None
+
+
+class SetTo(Messenger):
+    """Set all elements of discrete sites to the value at this place of their support, or to draws.
+
+    Args:
+        names: the sites.
+        k: the place; from the end where it is negative. None leaves them to be drawn.
+    """
+
+    def __init__(self, names: tuple[str, ...], k: int | None) -> None:
+        super().__init__()
+        self.names, self.k = names, k
+
+    def _pyro_sample(self, msg: Any) -> None:
+        if self.k is not None and msg["name"] in self.names:
+            support = msg["fn"].enumerate_support(expand=True)
+            msg["value"] = support[self.k % len(support)]
 
 
 class Found(Messenger):
@@ -66,7 +98,7 @@ class Found(Messenger):
         name, fn = msg["name"], msg["fn"]
         if msg["is_observed"] or msg["value"] is not None or _is_subsample(fn):
             return
-        if isinstance(fn, dist.VonMises):
+        if isinstance(_inner(fn), dist.VonMises | dist.SineBivariateVonMises):
             raise ModelError(
                 f"The latent site {name!r} is a VonMises: angles that differ by a whole turn are "
                 "the same, so its density over all numbers is improper. Draw a direction as two "
@@ -146,6 +178,14 @@ def is_deterministic(site: Any) -> bool:
     masked = isinstance(fn, dist.MaskedDistribution) and fn._mask is False
     reparametrised = site["is_observed"] and masked and isinstance(fn.base_dist, dist.Delta)
     return reparametrised or bool(site["infer"].get("_deterministic"))
+
+
+def _inner(fn: Any) -> Any:
+    while isinstance(fn, dist.MaskedDistribution | torch.distributions.Independent) or (
+        type(fn).__name__ == "ExpandedDistribution"
+    ):
+        fn = fn.base_dist
+    return fn
 
 
 def _is_subsample(fn: Any) -> bool:

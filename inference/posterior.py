@@ -195,6 +195,9 @@ def diagnostics(idata: "InferenceData") -> Diagnosis:
             f"({convergence.worst}) after {draws:,} draws each, not below {THRESHOLD}. Do not use "
             "these draws; raise max_draws=, or write the model in other parameters."
         )
+    if convergence.not_finite:
+        sites = ", ".join(map(repr, convergence.not_finite))
+        against.append(f"Some draws of {sites} are infinite or no number, which R-hat leaves out.")
     divergences = int(groups.sample_stats["diverging"].values.sum())
     if divergences:
         against.append(

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
+import numpy as np
+
 from plausible.inference.joint import Joint
 from plausible.models.errors import ModelError, UnknownName
 
@@ -70,6 +72,15 @@ def named(
                 "it another name."
             )
     names = {name: site.dims for name, site in sites.items()}
+    for what, pairs in (("dims", dims), ("coords", coords)):
+        lists = isinstance(pairs, Mapping) and all(
+            isinstance(x, Sequence | np.ndarray) and not isinstance(x, str) for x in pairs.values()
+        )
+        if pairs is not None and not lists:
+            raise ModelError(
+                f"{what} is a dictionary of lists by name, but got {pairs!r}: for example "
+                f"{what}={{'name': ['a', 'b']}}."
+            )
     for name, given in (dims or {}).items():
         if name not in sites:
             raise UnknownName("site", str(name), sites)

@@ -24,7 +24,7 @@ from pyro.infer.reparam import LocScaleReparam
 from pyro.ops.indexing import Vindex
 from torch import Tensor
 
-from plausible.inference import log_density, sample_posterior
+from plausible.inference import diagnostics, log_density, sample_posterior
 from plausible.models import ModelError
 
 
@@ -43,6 +43,13 @@ def summed() -> None:
     pyro.sample("y", dist.Normal(m + z.sum(), 1.0), obs=torch.tensor(0.3))
 
 
+def multiplied() -> None:
+    m = pyro.sample("m", dist.Normal(0.0, 1.0))
+    with pyro.plate("d", 8):
+        z = pyro.sample("z", dist.Bernoulli(0.3))
+    pyro.sample("y", dist.Normal(m + z.prod(), 1.0), obs=torch.tensor(0.3))
+
+
 def stacked() -> None:
     m = pyro.sample("m", dist.Normal(0.0, 1.0))
     k = pyro.sample("k", dist.Bernoulli(0.3))
@@ -50,7 +57,7 @@ def stacked() -> None:
     pyro.sample("y", dist.Normal(both, 1.0).to_event(1), obs=torch.tensor([0.3, 0.1]))
 
 
-@pytest.mark.parametrize("model", [summed, stacked])
+@pytest.mark.parametrize("model", [summed, multiplied, stacked])
 def test_combinations_of_summed_out_values_are_refused(model: Callable[[], None]) -> None:
     with pytest.raises(ModelError, match="'y' combines values of the discrete latent sites"):
         log_density(model, compile=False)
@@ -156,6 +163,10 @@ def test_a_model_that_catches_a_failed_factor_is_asked_itself() -> None:
     [
         (lambda: pyro.sample("a", dist.VonMises(0.0, 1.0)), "whole turn"),
         (
+            lambda: pyro.sample("a", dist.VonMises(0.0, 1.0).expand([2]).to_event(1)),
+            "whole turn",
+        ),
+        (
             lambda: (
                 pyro.sample("a", dist.Normal(pyro.sample("m", dist.Normal(0.0, 1.0)), 1.0))
                 + pyro.factor("f", torch.randn(()))
@@ -185,6 +196,100 @@ def test_a_number_that_is_no_tensor_is_refused() -> None:
         value(model, 0.5)
 
 
+def test_missing_values_by_obs_mask_have_their_posterior() -> None:
+    """m ~ N(0, 1), x_i ~ N(m, 1), the second of three missing."""
+    x, seen = torch.tensor([1.0, 0.0, 2.0]), torch.tensor([True, False, True])
+
+    def model(x: Tensor, seen: Tensor) -> None:
+        m = pyro.sample("m", dist.Normal(0.0, 1.0))
+        with pyro.plate("d", len(x)):
+            pyro.sample("x", dist.Normal(m, 1.0), obs=x, obs_mask=seen)
+
+    density = log_density(model, (x, seen), compile=False)
+    at = [0.4, -1.0, 0.5, 1.5]
+    expected = sum(normal(v, m) for v, m in ((0.4, 0.0), (1.0, 0.4), (2.0, 0.4)))
+    expected += sum(normal(v, 0.4) for v in at[1:])
+    assert density.value_and_grad(at)[0] == pytest.approx(expected)
+    np.testing.assert_allclose(density.constrain(at)["x"], [1.0, 0.5, 2.0])
+
+
+@pytest.mark.parametrize(
+    "site",
+    [
+        dist.ImproperUniform(dist.constraints.real, (), ()),
+        dist.Normal(0.0, 1.0).mask(False),
+    ],
+)
+def test_a_flat_density_is_refused(site: Any) -> None:
+    with pytest.raises(ModelError, match=r"does not depend on 1 of 1 latent values.*'z'"):
+        log_density(lambda: pyro.sample("z", site), compile=False)
+
+
+def test_a_support_that_follows_a_latent_value_is_met() -> None:
+    """theta ~ Exponential(.01) and ten of Uniform(0, theta), the largest 50."""
+    x = torch.linspace(5.0, 50.0, 10)
+
+    def model(x: Tensor) -> None:
+        theta = pyro.sample("theta", dist.Exponential(0.01))
+        with pyro.plate("d", len(x)):
+            pyro.sample("x", dist.Uniform(torch.zeros(()), theta), obs=x)
+
+    made = sample_posterior(
+        model, x, chains=2, draws=300, tune=300, compile=False, progress=False, target_accept=0.95
+    )
+    drawn = made.posterior["theta"].values  # type: ignore[attr-defined]
+    grid = np.linspace(50.0, 300.0, 20_000)
+    weight = np.exp(-0.01 * grid - 10 * np.log(grid / 50))
+    assert drawn.min() >= 50.0
+    # Some 150 independent draws of a posterior of sd 6 have a standard error of .5.
+    assert drawn.mean() == pytest.approx((grid * weight).sum() / weight.sum(), abs=2.5)
+
+
+def test_draws_that_are_no_numbers_are_named_and_do_not_make_chains_disagree() -> None:
+    def model() -> None:
+        m = pyro.sample("m", dist.Normal(0.0, 1.0))
+        pyro.deterministic("log", m.log())
+        pyro.deterministic("large", m > 2.5)  # in some chains never
+
+    with pytest.warns(UserWarning, match="Some draws of 'log' are infinite or no number"):
+        made = sample_posterior(model, draws=400, tune=200, compile=False, progress=False)
+    found = diagnostics(made)
+    assert found.r_hat < 1.02 and "have not converged" not in found.text
+
+
+def test_modules_in_the_context_are_converted() -> None:
+    def model(net: Any) -> None:
+        m = pyro.sample("m", dist.Normal(0.0, 1.0))
+        pyro.factor("f", net(m[None]).sum())
+
+    net = torch.nn.Linear(1, 1)
+    given = log_density(model, context={"net": net}, compile=False).value_and_grad([0.5])[0]
+    assert given == pytest.approx(normal(0.5, 0.0) + float(net(torch.tensor([0.5]))), abs=1e-6)
+    assert net.weight.dtype == torch.float32 and net.training
+
+
+@pytest.mark.parametrize(
+    "given", [{"dims": ["a"]}, {"dims": {"m": None}}, {"coords": ["a"]}, {"coords": {"a": "xy"}}]
+)
+def test_names_that_are_no_lists_are_refused(given: Any) -> None:
+    with pytest.raises(ModelError, match="is a dictionary of lists by name"):
+        sample_posterior(lambda: pyro.sample("m", dist.Normal(0.0, 1.0)), compile=False, **given)
+
+
+class Odd(Exception):
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__("odd")
+
+
+def test_errors_of_a_model_that_cannot_travel_are_told() -> None:
+    def model() -> None:
+        if float(pyro.sample("m", dist.Normal(0.0, 1.0))) > 2.0:
+            raise Odd(1, 2)
+
+    with pytest.raises(ModelError, match="Odd at some latent values: odd"):
+        sample_posterior(model, chains=2, draws=500, progress=False, compile=False)
+
+
 def test_an_exact_guide_has_no_tail() -> None:
     def model() -> None:
         pyro.sample("m", dist.Normal(0.0, 1.0))
@@ -200,11 +305,14 @@ def test_threads_leave_the_default_type() -> None:
     def model() -> None:
         pyro.sample("m", dist.Normal(0.0, 1.0))
 
+    density = log_density(model, compile=False)
+    jobs: list[Callable[[], Any]] = [
+        lambda: log_density(model, compile=False),
+        lambda: [density.value_and_grad([0.1]) for _ in range(300)],
+        lambda: log_density(model, compile=False),
+    ]
     for _ in range(5):
-        threads = [
-            threading.Thread(target=log_density, args=(model,), kwargs={"compile": False})
-            for _ in range(3)
-        ]
+        threads = [threading.Thread(target=job) for job in jobs]
         for thread in threads:
             thread.start()
         for thread in threads:
