@@ -1,6 +1,6 @@
 """Models that a density cannot be trusted for are refused, and awkward ones get the right one.
 
-Each test was seen failing before what it is about was mended.
+What they guard against was seen: other densities, raw errors, chains that outlived their parent.
 """
 
 import itertools
