@@ -122,8 +122,10 @@ class Plan:
         self.written |= written
         made = PlayerGraph(Operations(graph), moved, [*constants, *hoisted], noise, written)
         values = [x.clone() for x in constants]
-        self._compare(i, made, batches.at(number), 0)
-        unknown = self._changed(held, values)
+        try:
+            self._compare(i, made, batches.at(number), 0)
+        finally:
+            unknown = self._changed(held, values)
         if unknown:
             raise Unknown(unknown)
         generator = torch.Generator().manual_seed(i)
