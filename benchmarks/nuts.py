@@ -167,7 +167,7 @@ def quartiles(values: list[float]) -> str:
 
 
 def threshold(path: Path) -> None:
-    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "inference"))
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "inference" / "posterior"))
     from threshold_model import read_counts, threshold_test
 
     groups, counts = read_counts(path)

@@ -10,7 +10,7 @@ from svi_peers import wait_for
 from svi_timing import FIT, Peer, Result, figure, quartiles, stopwatch
 from torch.nn import functional
 
-from plausible.inference.compiled.products import MANY, PRODUCT
+from plausible.inference.graphs.products import MANY, PRODUCT
 
 __all__ = ["RATES", "limit", "parts"]
 

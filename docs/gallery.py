@@ -8,8 +8,8 @@ import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from plausible.inference.pictures.style import save
 from plausible.inference.recipes import RECIPES
-from plausible.inference.style import save
 
 DOCS = Path(__file__).parent
 _TIMES = re.compile(r" in [\d.]+ s|, [\d,]+ steps/s")

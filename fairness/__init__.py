@@ -3,36 +3,36 @@
 if not __name__.startswith("plausible."):
     raise ImportError("Import this package as plausible.fairness, not as fairness.")
 
-from plausible.fairness.amplification import amplification
-from plausible.fairness.analysis import Analysis, Finding, Table
+from plausible.fairness.amplification.amplification import amplification
+from plausible.fairness.amplification.bayes_optimal import bayes_optimal
 from plausible.fairness.audit import Audit
-from plausible.fairness.base_rates import base_rates
-from plausible.fairness.bayes import profile, prosecutor_from_rates
-from plausible.fairness.bayes_optimal import bayes_optimal
-from plausible.fairness.burden import burden
-from plausible.fairness.calibration import calibration
-from plausible.fairness.chance import chance
-from plausible.fairness.correlation import correlation
-from plausible.fairness.costs import Costs
-from plausible.fairness.counts import Counts
-from plausible.fairness.decisions import decisions
-from plausible.fairness.detection import detection
-from plausible.fairness.estimates import Estimate, estimate
-from plausible.fairness.found_out import found_out
-from plausible.fairness.intersections import intersections
-from plausible.fairness.planes import planes
-from plausible.fairness.pooling import pooled
-from plausible.fairness.posteriors import Prior, Rates
-from plausible.fairness.prosecutor import prosecutor
-from plausible.fairness.proxies import proxies
-from plausible.fairness.reading import Columns, read_counts
-from plausible.fairness.relative_rates import relative_rates
-from plausible.fairness.report import Report
-from plausible.fairness.rounded import CountedRate, RoundedRate
-from plausible.fairness.scores import scores
-from plausible.fairness.spurious import spurious
-from plausible.fairness.thresholds import thresholds
-from plausible.fairness.trained_on_arrests import trained_on_arrests
+from plausible.fairness.base_rates.base_rates import base_rates
+from plausible.fairness.base_rates.pooling import pooled
+from plausible.fairness.base_rates.relative_rates import relative_rates
+from plausible.fairness.burden.burden import burden
+from plausible.fairness.burden.found_out import found_out
+from plausible.fairness.burden.intersections import intersections
+from plausible.fairness.correlation.chance import chance
+from plausible.fairness.correlation.correlation import correlation
+from plausible.fairness.correlation.spurious import spurious
+from plausible.fairness.counts.counts import Counts
+from plausible.fairness.counts.reading import Columns, read_counts
+from plausible.fairness.decisions.costs import Costs
+from plausible.fairness.decisions.decisions import decisions
+from plausible.fairness.estimation.estimates import Estimate, estimate
+from plausible.fairness.estimation.posteriors import Prior, Rates
+from plausible.fairness.estimation.rounded import CountedRate, RoundedRate
+from plausible.fairness.prosecutor.prosecutor import prosecutor
+from plausible.fairness.prosecutor.published_rates import profile, prosecutor_from_rates
+from plausible.fairness.proxies.proxies import proxies
+from plausible.fairness.reporting.analysis import Analysis, Finding, Table
+from plausible.fairness.reporting.report import Report
+from plausible.fairness.sampling_bias.detection import detection
+from plausible.fairness.sampling_bias.survivorship import survivorship
+from plausible.fairness.sampling_bias.trained_on_arrests import trained_on_arrests
+from plausible.fairness.scores.calibration import calibration
+from plausible.fairness.scores.scores import scores
+from plausible.fairness.scores.thresholds import thresholds
 
 __all__ = [
     "Analysis",
@@ -60,7 +60,6 @@ __all__ = [
     "estimate",
     "found_out",
     "intersections",
-    "planes",
     "pooled",
     "profile",
     "prosecutor",
@@ -70,6 +69,7 @@ __all__ = [
     "relative_rates",
     "scores",
     "spurious",
+    "survivorship",
     "thresholds",
     "trained_on_arrests",
 ]

@@ -7,20 +7,20 @@ from typing import Any
 
 import ibis
 
-from plausible.fairness.amplification import amplification
-from plausible.fairness.analysis import Analysis
-from plausible.fairness.base_rates import base_rates
-from plausible.fairness.burden import burden
-from plausible.fairness.calibration import calibration
-from plausible.fairness.counts import CONFUSION, Counts
-from plausible.fairness.intersections import intersections
-from plausible.fairness.pooling import pooled
-from plausible.fairness.prosecutor import prosecutor
-from plausible.fairness.proxies import proxies
-from plausible.fairness.reading import Columns, open_table, read_counts
-from plausible.fairness.report import Report
-from plausible.fairness.scores import scores
-from plausible.fairness.thresholds import thresholds
+from plausible.fairness.amplification.amplification import amplification
+from plausible.fairness.base_rates.base_rates import base_rates
+from plausible.fairness.base_rates.pooling import pooled
+from plausible.fairness.burden.burden import burden
+from plausible.fairness.burden.intersections import intersections
+from plausible.fairness.counts.counts import CONFUSION, Counts
+from plausible.fairness.counts.reading import Columns, open_table, read_counts
+from plausible.fairness.prosecutor.prosecutor import prosecutor
+from plausible.fairness.proxies.proxies import proxies
+from plausible.fairness.reporting.analysis import Analysis
+from plausible.fairness.reporting.report import Report
+from plausible.fairness.scores.calibration import calibration
+from plausible.fairness.scores.scores import scores
+from plausible.fairness.scores.thresholds import thresholds
 from plausible.inference.errors import DataError, PlausibleError, UnknownName
 
 __all__ = ["Audit"]
@@ -133,7 +133,7 @@ class Audit:
         """
         analyses = self.run()
         flags = self._flags
-        total = f"{int(flags[flags.measures[0]].sum()):,} {flags.called(flags.measures[0])}"
+        total = f"{int(flags[flags.measures[0]].sum()):,} {flags.label_of(flags.measures[0])}"
         groups = "one group" if len(flags.groups) == 1 else f"{len(flags.groups):,} groups"
         return Report(
             title or f"{flags.source or 'Counts'} by {flags.group}",
@@ -269,7 +269,7 @@ def _looked_for(counts: Counts) -> Counts:
         return counts
     frame = counts.frame.drop(columns="trials")
     frame = frame.rename(columns={"events": "trials", "hits": "events"})
-    names = {"trials": counts.called("events"), "events": counts.called("hits")}
+    names = {"trials": counts.label_of("events"), "events": counts.label_of("hits")}
     return replace(counts, frame=frame, names=names, missing={})
 
 

@@ -3,17 +3,17 @@
 if not __name__.startswith("plausible."):
     raise ImportError("Import this package as plausible.inference, not as inference.")
 
-from plausible.inference.checkpoints import load
-from plausible.inference.density import LogDensity, log_density
-from plausible.inference.fit import fit
 from plausible.inference.isolation import evaluating
-from plausible.inference.posterior import (
+from plausible.inference.posterior.log_density import LogDensity, log_density
+from plausible.inference.posterior.sampling import (
     Diagnosis,
     PosteriorWarning,
     diagnostics,
     sample_posterior,
 )
-from plausible.inference.result import Fit, Progress
+from plausible.inference.training.checkpoints import load
+from plausible.inference.training.fit import fit
+from plausible.inference.training.result import Fit, Progress
 
 __all__ = [
     "Diagnosis",

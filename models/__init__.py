@@ -3,9 +3,12 @@
 if not __name__.startswith("plausible."):
     raise ImportError("Import this package as plausible.models, not as models.")
 
+from plausible.models.autoencoders.vae import VAE
 from plausible.models.base import GenerativeModel
-from plausible.models.classifier import Classifier
-from plausible.models.conditional import ConditionalModel
+from plausible.models.conditional.classifier import Classifier
+from plausible.models.conditional.conditional import ConditionalModel
+from plausible.models.conditional.mixture_density import MixtureDensityNetwork
+from plausible.models.conditional.regressor import Regressor
 from plausible.models.errors import (
     CheckpointError,
     DataError,
@@ -14,8 +17,8 @@ from plausible.models.errors import (
     TrainingError,
     UnknownName,
 )
-from plausible.models.generator import ConditionalGenerator, GeneratorNetwork
-from plausible.models.likelihoods import (
+from plausible.models.generators.generator import ConditionalGenerator, GeneratorNetwork
+from plausible.models.likelihoods.families import (
     Bernoulli,
     BinaryCrossEntropy,
     Categorical,
@@ -27,16 +30,16 @@ from plausible.models.likelihoods import (
     likelihood,
     positive_scale,
 )
-from plausible.models.mdn import MixtureDensityNetwork
-from plausible.models.mixtures import MixtureOfNormals, NormalMixture
-from plausible.models.objectives import (
+from plausible.models.likelihoods.mixture import MixtureOfNormals, NormalMixture
+from plausible.models.objectives.importance_weighted import ImportanceWeighted, Renyi
+from plausible.models.objectives.objective import (
     ELBO,
     Annealing,
     MaximumLikelihood,
     Objective,
     Player,
 )
-from plausible.models.optimizers import (
+from plausible.models.objectives.optimizers import (
     SGD,
     Adam,
     AdamW,
@@ -46,9 +49,6 @@ from plausible.models.optimizers import (
     Optimizer,
     Schedule,
 )
-from plausible.models.regressor import Regressor
-from plausible.models.renyi import ImportanceWeighted, Renyi
-from plausible.models.vae import VAE
 
 __all__ = [
     "ELBO",

@@ -9,8 +9,8 @@ from pyro.nn import PyroModule
 from torch import Tensor
 
 from plausible.models.errors import ModelError
-from plausible.models.likelihood_base import Likelihood
-from plausible.models.objectives import ELBO, Objective
+from plausible.models.likelihoods.likelihood import Likelihood
+from plausible.models.objectives.objective import ELBO, Objective
 
 __all__ = ["GenerativeModel", "from_config"]
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from plausible.models import Adam, GenerativeModel, Objective, Player
-from plausible.models.plates import Batch
+from plausible.models.objectives.plates import Batch
 
 __all__ = ["case"]
 

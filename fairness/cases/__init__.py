@@ -3,15 +3,15 @@
 if not __name__.startswith("plausible."):
     raise ImportError("Import this package as plausible.fairness.cases, not as fairness.cases.")
 
-from plausible.fairness.cases.admissions import admissions
-from plausible.fairness.cases.basketball import basketball
 from plausible.fairness.cases.case import Case
-from plausible.fairness.cases.child_benefits import child_benefits
-from plausible.fairness.cases.compas import compas
-from plausible.fairness.cases.drug_use import drug_use
-from plausible.fairness.cases.minneapolis import minneapolis
-from plausible.fairness.cases.spurious_pair import spurious_pair
-from plausible.fairness.cases.translation import translation
+from plausible.fairness.cases.causes.admissions import admissions
+from plausible.fairness.cases.examples.basketball import basketball
+from plausible.fairness.cases.examples.spurious_pair import spurious_pair
+from plausible.fairness.cases.examples.translation import translation
+from plausible.fairness.cases.profiling.drug_use import drug_use
+from plausible.fairness.cases.profiling.minneapolis import minneapolis
+from plausible.fairness.cases.scores.child_benefits import child_benefits
+from plausible.fairness.cases.scores.compas import compas
 from plausible.inference.errors import UnknownName
 
 __all__ = ["CASES", "Case", "case"]

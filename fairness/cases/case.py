@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from plausible.fairness.report import Report
+from plausible.fairness.reporting.report import Report
 
 __all__ = ["Case"]
 

@@ -49,7 +49,7 @@ class TwoJointArm:
         first, second = angles.unbind(-1)
         return torch.stack([2 * torch.atan2(y, x) - first, 2 * math.pi - second], dim=-1)
 
-    def inside(self, angles: Tensor) -> Tensor:
+    def in_range(self, angles: Tensor) -> Tensor:
         """Whether a pose is inside the ranges, shape (...)."""
         low, high = torch.tensor(RANGES, dtype=angles.dtype).unbind(-1)
         return ((angles >= low) & (angles <= high)).all(-1)
@@ -60,5 +60,5 @@ class TwoJointArm:
         Both solutions are equally likely where both are inside, so it is their mean.
         """
         other = self.other(angles)
-        both = self.inside(other).unsqueeze(-1)
+        both = self.in_range(other).unsqueeze(-1)
         return torch.where(both, (angles + other) / 2, angles)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from plausible.models.errors import UnknownName
-from plausible.models.mixtures import NormalMixture
+from plausible.models.likelihoods.mixture import NormalMixture
 
 __all__ = [
     "HETEROSCEDASTIC",

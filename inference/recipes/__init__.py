@@ -7,17 +7,17 @@ if not __name__.startswith("plausible."):
 
 from collections.abc import Callable
 
-from plausible.inference.recipes.classify import classify
-from plausible.inference.recipes.linear_vae import linear_vae
-from plausible.inference.recipes.mdn_arm import mdn_arm
-from plausible.inference.recipes.mdn_inverse import mdn_inverse
-from plausible.inference.recipes.mode_collapse import mode_collapse
-from plausible.inference.recipes.naive_generator import naive_generator
+from plausible.inference.recipes.autoencoders.linear_vae import linear_vae
+from plausible.inference.recipes.autoencoders.vae import vae
+from plausible.inference.recipes.autoencoders.vae_forces import vae_forces
+from plausible.inference.recipes.generators.naive_generator import naive_generator
+from plausible.inference.recipes.generators.random_generator import random_generator
 from plausible.inference.recipes.outcome import Outcome, Picture
-from plausible.inference.recipes.random_generator import random_generator
-from plausible.inference.recipes.regress import regress
-from plausible.inference.recipes.vae import vae
-from plausible.inference.recipes.vae_forces import vae_forces
+from plausible.inference.recipes.outputs.classify import classify
+from plausible.inference.recipes.outputs.mdn_arm import mdn_arm
+from plausible.inference.recipes.outputs.mdn_inverse import mdn_inverse
+from plausible.inference.recipes.outputs.mode_collapse import mode_collapse
+from plausible.inference.recipes.outputs.regress import regress
 
 __all__ = [
     "RECIPES",

@@ -6,18 +6,18 @@ from functools import partial
 from pathlib import Path
 
 from plausible.fairness.cases import case
-from plausible.inference.page import Page
-from plausible.inference.recipes.classify import classify
-from plausible.inference.recipes.linear_vae import linear_vae
-from plausible.inference.recipes.mdn_arm import mdn_arm
-from plausible.inference.recipes.mdn_inverse import mdn_inverse
-from plausible.inference.recipes.mode_collapse import mode_collapse
-from plausible.inference.recipes.naive_generator import naive_generator
+from plausible.inference.pages.page import Page
+from plausible.inference.recipes.autoencoders.linear_vae import linear_vae
+from plausible.inference.recipes.autoencoders.vae import vae
+from plausible.inference.recipes.autoencoders.vae_forces import vae_forces
+from plausible.inference.recipes.generators.naive_generator import naive_generator
+from plausible.inference.recipes.generators.random_generator import random_generator
 from plausible.inference.recipes.outcome import Outcome
-from plausible.inference.recipes.random_generator import random_generator
-from plausible.inference.recipes.regress import regress
-from plausible.inference.recipes.vae import vae
-from plausible.inference.recipes.vae_forces import vae_forces
+from plausible.inference.recipes.outputs.classify import classify
+from plausible.inference.recipes.outputs.mdn_arm import mdn_arm
+from plausible.inference.recipes.outputs.mdn_inverse import mdn_inverse
+from plausible.inference.recipes.outputs.mode_collapse import mode_collapse
+from plausible.inference.recipes.outputs.regress import regress
 
 __all__ = ["CHAPTERS", "demo"]
 

@@ -6,9 +6,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from plausible.inference.page import Page, Picture
-from plausible.inference.result import Fit
-from plausible.inference.style import save
+from plausible.inference.pages.page import Page, Picture
+from plausible.inference.pictures.style import save
+from plausible.inference.training.result import Fit
 
 __all__ = ["Outcome", "Picture"]
 

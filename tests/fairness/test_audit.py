@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from plausible.fairness.audit import Audit
-from plausible.fairness.counts import Counts
-from plausible.fairness.reading import Columns, read_counts
+from plausible.fairness.counts.counts import Counts
+from plausible.fairness.counts.reading import Columns, read_counts
 from plausible.inference.errors import DataError, UnknownName
 
 ROWS = 2000
@@ -74,7 +74,7 @@ def test_decisions_are_also_cases_events_and_hits(claims: pd.DataFrame) -> None:
     assert seen is not None
     for measure in ("trials", "events", "hits"):
         assert (seen[measure] == direct[measure]).all()
-    assert seen.called("hits") == "checked and fault"
+    assert seen.label_of("hits") == "checked and fault"
 
 
 def test_a_score_adds_its_threshold_and_its_calibration(claims: pd.DataFrame) -> None:

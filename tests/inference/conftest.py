@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE / "constructs"), str(HERE / "posterior")]
 
-import toys
+import toys  # noqa: E402
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from pyro.nn import PyroModule, PyroParam
 from torch import Tensor, nn
 
 from plausible.inference import Progress, fit
-from plausible.inference.checkpoints import read_checkpoint
 from plausible.inference.data.pixels import DynamicBinarisation
+from plausible.inference.training.checkpoints import read_checkpoint
 from plausible.models import (
     ELBO,
     VAE,
@@ -27,7 +27,7 @@ from plausible.models import (
     Objective,
     Player,
 )
-from plausible.models.plates import Batch
+from plausible.models.objectives.plates import Batch
 
 
 def mean_model(x: Tensor) -> None:

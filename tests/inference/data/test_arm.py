@@ -52,8 +52,8 @@ def test_the_other_pose_has_the_same_hand_and_leads_back() -> None:
 def test_most_targets_have_both_poses_inside_the_ranges() -> None:
     """68.9 % and .0583 by draws elsewhere; a grid of a million poses gives 68.8 % and .0584."""
     angles = grid(1000)
-    assert float(ARM.inside(angles).double().mean()) == 1
-    both = float(ARM.inside(ARM.other(angles)).double().mean())
+    assert float(ARM.in_range(angles).double().mean()) == 1
+    both = float(ARM.in_range(ARM.other(angles)).double().mean())
     assert both == pytest.approx(0.689, abs=0.0015)
     apart = ARM.hand(ARM.least_squares(angles)) - ARM.hand(angles)
     assert float(apart.square().sum(-1).mean().sqrt()) == pytest.approx(0.0583, abs=2e-4)
@@ -68,7 +68,7 @@ def test_the_best_least_squares_answer_is_the_mean_of_the_angles_given_the_hand(
     hands, angles = (part.double() for part in ARM.draw(100_000, seed=2))
     answer = ARM.least_squares(angles)
     other = ARM.other(angles)
-    two = ARM.inside(other)
+    two = ARM.in_range(other)
     torch.testing.assert_close(ARM.least_squares(other)[two], answer[two])
     left = angles - answer
     x, y = hands.T

@@ -12,7 +12,7 @@ from plausible.inference.data import (
     dequantise,
     unit,
 )
-from plausible.inference.sources import Source
+from plausible.inference.engines.sources import Source
 from plausible.models.errors import DataError
 
 ALL_BYTES = torch.arange(256, dtype=torch.uint8)

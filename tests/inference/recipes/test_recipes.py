@@ -7,13 +7,17 @@ import pytest
 import torch
 
 from plausible.inference.data import Images, load
-from plausible.inference.evaluate import frechet_distance
+from plausible.inference.evaluation.evaluate import frechet_distance
 from plausible.inference.recipes import RECIPES, vae
-from plausible.inference.recipes.linear_vae import linear_vae
-from plausible.inference.recipes.vae import observed
-from plausible.inference.recipes.vae_forces import FORCES, principal_components, vae_forces
+from plausible.inference.recipes.autoencoders.linear_vae import linear_vae
+from plausible.inference.recipes.autoencoders.vae import observed
+from plausible.inference.recipes.autoencoders.vae_forces import (
+    FORCES,
+    principal_components,
+    vae_forces,
+)
 from plausible.models import likelihood
-from plausible.models.linear_gaussian import ppca_log_likelihood
+from plausible.models.autoencoders.linear_gaussian import ppca_log_likelihood
 
 
 def number(text: str) -> float:

@@ -1,0 +1,1 @@
+"""Groups further apart in predictions than in the data."""

@@ -1,0 +1,275 @@
+"""Bias amplification: are groups further apart in predictions than in the data? (G3)"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plausible.fairness.amplification.amplification_figure import draw_amplification
+from plausible.fairness.amplification.bayes_optimal import bayes_optimal, optimal_amplification
+from plausible.fairness.amplification.published_gaps import PUBLISHED, gap, published
+from plausible.fairness.counts.counts import CONFUSION, Counts
+from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
+from plausible.fairness.estimation.posteriors import PRIORS, inference_data
+from plausible.fairness.reporting.analysis import Analysis, Finding
+from plausible.fairness.reporting.wording import SHOWN, basis, needs
+from plausible.inference.errors import DataError
+
+__all__ = ["PUBLISHED", "amplification", "bayes_optimal", "gap", "optimal_amplification"]
+
+Array = NDArray[np.float64]
+_SOURCE = (
+    "Zhao et al., Men also like shopping: reducing gender bias amplification using corpus-level "
+    "constraints (2017), https://doi.org/10.18653/v1/D17-1323"
+)
+_PRIORS = (1.0, 0.5, 2.0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """A group in a stratum: its counts in the data and in the predictions.
+
+    Attributes:
+        group: its name.
+        where: the stratum; empty without strata.
+        cells: counts of each kind, of the group and of all others, shape (2, kinds).
+        data: 1 for the kinds that belong to the data, else 0, shape (kinds,).
+        made: the same for the predictions.
+    """
+
+    group: str
+    where: str
+    cells: NDArray[np.int64]
+    data: Array
+    made: Array
+
+    @property
+    def label(self) -> str:
+        return f"{self.group}, {self.where}" if self.where else self.group
+
+    def moved(self) -> float:
+        """By about how many standard errors the share moved; -1 where one of them is 0/0."""
+        n, m = self.cells.sum(0) @ self.data, self.cells.sum(0) @ self.made
+        if n == 0 or m == 0:
+            return -1.0
+        change = self.cells[0] @ self.made / m - self.cells[0] @ self.data / n
+        return float(abs(change) / np.sqrt(1 / n + 1 / m))
+
+    def draws(self, prior: float, others: int, seed: Sequence[int]) -> tuple[Array, Array]:
+        """Draws of the group's share in the data and in the predictions.
+
+        Args:
+            prior: α of every cell of every group.
+            others: how many groups the second row lumps together.
+            seed: of the draws.
+        """
+        # Gamma draws divided by the sum of any of them are Dirichlet draws of those.
+        alpha = self.cells + prior * np.array([[1.0], [others]])
+        gammas = np.random.default_rng(seed).standard_gamma(alpha, size=(DRAWS, *alpha.shape))
+        data, made = gammas @ self.data, gammas @ self.made
+        return data[:, 0] / data.sum(1), made[:, 0] / made.sum(1)
+
+
+def amplification(
+    counts: Counts,
+    predicted: Counts | None = None,
+    *,
+    prior: float = 1.0,
+    seed: int = 0,
+) -> Analysis:
+    r"""Each group's share in the predictions minus its share in the data.
+
+    .. math:: \Delta_g = \frac{\hat c_g}{\sum_h \hat c_h} - \frac{c_g}{\sum_h c_h}
+
+    With decisions and outcomes of the same people, c counts those with the outcome and ĉ those
+    with the decision, and one Dirichlet posterior of all cells keeps the two shares together.
+    Separate counts have separate posteriors. Strata, such as the activities in pictures, are
+    compared one by one.
+
+    Args:
+        counts: of the data: `true_negative` to `true_positive`, or, with `predicted`, events
+            (trials where there are no events).
+        predicted: counts of the predictions, with the same groups, strata and measure; None where
+            `counts` holds decisions and outcomes.
+        prior: α of the Dirichlet prior of every cell.
+        seed: of the draws.
+
+    Returns:
+        The analysis; its posterior has "data" and "predicted", the shares by case.
+
+    Raises:
+        UnknownName: for counts without the measures.
+        DataError: for one group only, other groups or strata in the predictions, or where the
+            data or the predictions are empty.
+
+    Source: Zhao et al. (2017), section 3.
+    """
+    cases = _confusion(counts) if predicted is None else _separate(counts, predicted)
+    # Of two groups the share of one is what the other leaves: the one that leads in the data.
+    groups = len(counts.groups)
+    if groups == 2:
+        lead = int(sum(c.cells[0] @ c.data * (-1) ** i for i, c in enumerate(cases)) < 0)
+        cases = cases[lead::2]
+    known = [c for c in cases if c.moved() >= 0]
+    if not known:
+        raise DataError("There is no case in the data or none in the predictions to compare.")
+    shown = sorted(known, key=lambda c: -c.moved())[:SHOWN]
+    drawn = [c.draws(prior, groups - 1, [seed, i]) for i, c in enumerate(shown)]
+    findings, rows = [], []
+    for case, (data, made) in zip(shown, drawn, strict=True):
+        before = estimate(f"share in the data, {case.label}", data)
+        after = estimate(f"share in the predictions, {case.label}", made)
+        change = estimate(f"predictions − data, {case.label}", made - data, "difference")
+        rows.append((before, after, change))
+        findings.append(_moved(case, before, after, change, 1 / groups))
+    findings += _left_out(cases, known, shown)
+    return Analysis(
+        name="amplification",
+        title="Bias amplification",
+        question=f"Is a {counts.group} more or less frequent among the predictions than in the "
+        "data?",
+        findings=findings,
+        estimates=[e for row in rows for e in row],
+        assumptions=[
+            _called(counts, predicted),
+            f"Every cell has the same part in the prior, Dirichlet({prior:g}).",
+            *basis(counts, PRIORS["uniform"])[1:],
+            f"Amplified means: further from an even share, {100 / groups:.3g} %, on the side on "
+            "which the data are.",
+            _sensitivity(shown[0], groups - 1, seed),
+        ],
+        cannot_show=[
+            "Whether the data are a fair picture of the world: this compares predictions with "
+            "data, whatever bias the data have.",
+            "Whether the predictions are right about anybody: errors in both directions can "
+            "leave shares as they were.",
+            "What causes the gap. Even the best possible classifier moves shares when it sees "
+            f"little, so that a gap by itself does not say how {counts.group} was used.",
+        ],
+        sources=[*([counts.source] if counts.source else []), _SOURCE],
+        counts=counts,
+        posterior=inference_data(
+            {
+                "data": np.stack([data for data, _ in drawn], axis=1),
+                "predicted": np.stack([made for _, made in drawn], axis=1),
+            },
+            {"data": ["case"], "predicted": ["case"]},
+            {"case": [case.label for case in shown]},
+        ),
+        tables=[published()],
+        draw=partial(draw_amplification, [c.label for c in shown], rows, 1 / groups),
+        details={"groups": groups, "shown": len(shown)},
+    )
+
+
+def _confusion(counts: Counts) -> list[_Case]:
+    needs(counts, *CONFUSION)
+    tables = np.stack([counts.cells(m) for m in CONFUSION], axis=-1)
+    data, made = np.array([0.0, 0, 1, 1]), np.array([0.0, 1, 0, 1])
+    return _cases(counts, tables, data, made)
+
+
+def _separate(counts: Counts, predicted: Counts) -> list[_Case]:
+    measure = _measure(counts)
+    needs(counts, measure)
+    needs(predicted, measure)
+    for kind, ours, theirs in (
+        ("groups", counts.groups, predicted.groups),
+        ("strata", counts.strata, predicted.strata),
+    ):
+        if ours != theirs:
+            raise DataError(
+                f"Data and predictions need the same {kind} in the same order, but have "
+                f"{', '.join(ours[:SHOWN]) or 'none'} and {', '.join(theirs[:SHOWN]) or 'none'}."
+            )
+    tables = np.stack([counts.cells(measure), predicted.cells(measure)], axis=-1)
+    return _cases(counts, tables, np.array([1.0, 0]), np.array([0.0, 1]))
+
+
+def _cases(counts: Counts, tables: NDArray[np.int64], data: Array, made: Array) -> list[_Case]:
+    if len(counts.groups) < 2:
+        raise DataError(
+            f"There is only the {counts.group} {counts.groups[0]!r}; shares need two or more."
+        )
+    return [
+        _Case(name, where, np.stack([table[g], table.sum(0) - table[g]]), data, made)
+        for where, table in zip(counts.strata or ("",), tables, strict=True)
+        for g, name in enumerate(counts.groups)
+    ]
+
+
+def _measure(counts: Counts) -> str:
+    return "events" if "events" in counts.measures else "trials"
+
+
+def _called(counts: Counts, predicted: Counts | None) -> str:
+    if predicted is None:
+        return (
+            "The data are those with the outcome, the predictions those with the decision, among "
+            "the same people."
+        )
+    measure = _measure(counts)
+    return (
+        f"The data are {counts.label_of(measure)}, the predictions {predicted.label_of(measure)}. "
+        "They are taken as independent; where both are of the same cases, the intervals are too "
+        "wide."
+    )
+
+
+def _moved(
+    case: _Case, before: Estimate, after: Estimate, change: Estimate, even: float
+) -> Finding:
+    at = f" ({case.where})" if case.where else ""
+    both = f"{case.group}{at}: {before} in the data, {after} in the predictions"
+    if change.direction == 0:
+        return Finding(
+            f"{both}. The interval of the difference, {change}, covers zero: these data do not "
+            "tell whether the predictions move the share.",
+            estimate=change,
+        )
+    lead = int(before.low > even) - int(before.high < even)
+    if lead == 0:
+        verdict = (
+            "The interval in the data covers an even share, so that they do not tell what would be "
+            "amplified; the predictions move the share all the same"
+        )
+    elif lead == change.direction:
+        verdict = "The predictions amplify what is in the data"
+    elif after.high < even if lead > 0 else after.low > even:
+        verdict = "The predictions turn it round"
+    else:
+        verdict = "The predictions lessen what is in the data"
+    return Finding(f"{both}, {change}. {verdict}.", estimate=change)
+
+
+def _left_out(
+    cases: Sequence[_Case], known: Sequence[_Case], shown: Sequence[_Case]
+) -> list[Finding]:
+    said = []
+    if len(known) < len(cases):
+        empty = sorted({c.where for c in cases if c.moved() < 0})
+        more = f" and {len(empty) - SHOWN:,} others" if len(empty) > SHOWN else ""
+        said.append(
+            Finding(
+                f"Nothing is said about {', '.join(empty[:SHOWN])}{more}: the data or the "
+                "predictions are empty there."
+            )
+        )
+    if len(shown) < len(known):
+        said.append(
+            Finding(
+                f"Of {len(known):,} shares, {len(shown)} are shown: those that moved most.",
+                "The largest of many differences are partly chance.",
+            )
+        )
+    return said
+
+
+def _sensitivity(case: _Case, others: int, seed: int) -> str:
+    each = []
+    for prior in _PRIORS:
+        data, made = case.draws(prior, others, [seed, 0])
+        each.append(f"Dirichlet({prior:g}): {estimate('', made - data, 'difference')}")
+    return f"Prior sensitivity of predictions − data, {case.label}: {'; '.join(each)}."

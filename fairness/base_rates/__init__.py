@@ -1,0 +1,1 @@
+"""How often something is counted in each group."""

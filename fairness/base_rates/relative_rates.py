@@ -1,0 +1,204 @@
+"""Arrests relative to use: published rates compared with their rounding and survey error (G1)."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plausible.fairness.estimation.estimates import Estimate, estimate
+from plausible.fairness.estimation.posteriors import inference_data
+from plausible.fairness.estimation.rounded import CountedRate, Rate, RoundedRate
+from plausible.fairness.reporting.analysis import Analysis, Finding
+from plausible.fairness.reporting.figures import intervals
+from plausible.inference.errors import DataError, UnknownName
+
+__all__ = ["relative_rates"]
+
+
+def relative_rates(
+    use: Mapping[str, Rate],
+    arrests: Mapping[str, Rate],
+    *,
+    reference: str | None = None,
+    group: str = "group",
+    use_called: str = "use",
+    arrests_called: str = "arrests",
+    sources: Sequence[str] = (),
+    seed: int = 0,
+) -> Analysis:
+    r"""Arrests relative to use, compared between groups, from published rates.
+
+    .. math:: \frac{a_g / u_g}{a_r / u_r}
+
+    The arithmetic on the published figures comes with the range that their rounding leaves open;
+    the posterior adds the error of the surveys.
+
+    Args:
+        use: u, how common the conduct is in each group.
+        arrests: a, how common arrests are, for the same groups.
+        reference: r, the group that others are compared with; the last by default.
+        group: what the groups are.
+        use_called: the conduct in the user's word.
+        arrests_called: what follows it in the user's word.
+        sources: of the figures.
+        seed: of the draws.
+
+    Returns:
+        The analysis; its posterior has "relative", a_g / u_g, by group.
+
+    Raises:
+        DataError: if the two are not for the same two or more groups, or one to divide by is 0.
+        UnknownName: if there is no such reference group.
+    """
+    names, ref = _groups(use, arrests, reference, group)
+    relative = {
+        g: arrests[g].draws(seed, 2 * i + 1) / use[g].draws(seed, 2 * i)
+        for i, g in enumerate(names)
+    }
+    findings, estimates = [], []
+    for g in (name for name in names if name != ref):
+        pair, what = f"{g} / {ref}", f"rate of {arrests_called} relative to {use_called}"
+        by_arrests = _quotient(f"rate of {arrests_called}, {pair}", arrests[g], arrests[ref])
+        by_use = _quotient(f"rate of {use_called}, {pair}", use[g], use[ref])
+        both = Estimate(
+            f"{what}, {pair}",
+            by_arrests.value / by_use.value,
+            by_arrests.low / by_use.high,
+            by_arrests.high / by_use.low if by_use.low > 0 else np.inf,
+            "ratio",
+            level=1.0,
+        )
+        drawn = estimate(f"{both.label}, posterior", relative[g] / relative[ref], "ratio")
+        findings.append(Finding(_times(what, g, ref, both, drawn), _TWO, drawn))
+        estimates += [both, drawn]
+        for called, rates, quotient, odd in (
+            (arrests_called, arrests, by_arrests, 1),
+            (use_called, use, by_use, 0),
+        ):
+            pair_draws = (rates[x].draws(seed, 2 * names.index(x) + odd) for x in (g, ref))
+            alone = _with_errors(quotient, (rates[g], rates[ref]), *pair_draws)
+            findings.append(
+                Finding(_times(f"rate of {called}", g, ref, quotient, alone), "", alone or quotient)
+            )
+            estimates += [quotient, *([alone] if alone else [])]
+    return Analysis(
+        name="relative-rates",
+        title=f"{arrests_called} relative to {use_called}".capitalize(),
+        question=f"Do {arrests_called} follow {use_called}, or does their relation differ by "
+        f"{group}?",
+        findings=findings,
+        estimates=estimates,
+        assumptions=_assumptions(use, arrests, use_called, arrests_called),
+        cannot_show=[
+            f"Why {arrests_called} and {use_called} stand in another relation. Where people live, "
+            "where they are looked for, how openly something is done, how much of it each person "
+            f"does, and treatment by {group} all fit these figures.",
+            f"How often the same person is counted: {arrests_called} count cases, {use_called} "
+            "counts people.",
+            f"Whether what people say about {use_called} is true, and whether they are as open "
+            f"in every {group}.",
+        ],
+        sources=sources,
+        posterior=inference_data(
+            {"relative": np.stack([relative[g] for g in names], axis=1)},
+            {"relative": ["group"]},
+            {"group": names},
+        ),
+        draw=lambda: [
+            intervals(
+                "relative-rates",
+                estimates,
+                "Ratios of groups. A posterior is a 95 % interval; the others show what rounding "
+                "of the published figures leaves open. The line is equality.",
+            )
+        ],
+        details={"reference": ref},
+    )
+
+
+_TWO = (
+    "The range is arithmetic: every value that the rounded figures allow. The interval is a "
+    "95 % credible interval."
+)
+
+
+def _groups(
+    use: Mapping[str, Rate], arrests: Mapping[str, Rate], reference: str | None, group: str
+) -> tuple[list[str], str]:
+    names = list(use)
+    if set(names) != set(arrests) or len(names) < 2:
+        raise DataError(
+            f"Both rates are needed for the same two groups or more, but there are "
+            f"{', '.join(use) or 'none'} and {', '.join(arrests) or 'none'}."
+        )
+    if reference is not None and reference not in names:
+        raise UnknownName(group, reference, names)
+    ref = names[-1] if reference is None else reference
+    for name, rate in [*use.items(), (ref, arrests[ref])]:
+        if rate.value == 0:
+            raise DataError(
+                f"A rate of {name!r} is 0 and cannot be divided by. Give it with its counts as "
+                "a CountedRate, or with more digits."
+            )
+    return names, ref
+
+
+def _quotient(label: str, one: Rate, other: Rate) -> Estimate:
+    """The ratio of two published figures and the range that their rounding leaves."""
+    high = one.high / other.low if other.low > 0 else np.inf
+    value, low = one.value / other.value, one.low / other.high
+    return Estimate(label, value, low, high, "ratio", level=1.0)
+
+
+def _with_errors(
+    quotient: Estimate,
+    rates: tuple[Rate, Rate],
+    one: NDArray[np.float64],
+    other: NDArray[np.float64],
+) -> Estimate | None:
+    """The posterior of a ratio, where there is more to it than rounding."""
+    if not any(isinstance(rate, CountedRate) or rate.error > 0 for rate in rates):
+        return None
+    return estimate(f"{quotient.label}, posterior", one / other, "ratio")
+
+
+def _times(
+    what: str, one: str, other: str, arithmetic: Estimate, drawn: Estimate | None = None
+) -> str:
+    """A sentence whose direction is that of the range and of the interval, if both agree."""
+    directions = {e.direction for e in (arithmetic, drawn) if e is not None}
+    ends = (arithmetic.value, arithmetic.low, arithmetic.high)
+    value, low, high = (f"{x:.2f}".replace("inf", "∞") for x in ends)
+    rounding = f" (rounding alone leaves {low} to {high})" if low != high else ""
+    interval = f"; with the stated errors, {drawn}" if drawn else ""
+    if directions in ({1}, {-1}):
+        side = "higher" if directions == {1} else "lower"
+        return f"The {what} is {side} for {one} than for {other}: {value} ×{rounding}{interval}."
+    return (
+        f"The {what} for {one} is {value} × that for {other}{rounding}{interval}. That covers 1: "
+        "these figures do not tell which is higher."
+    )
+
+
+def _assumptions(
+    use: Mapping[str, Rate], arrests: Mapping[str, Rate], use_called: str, arrests_called: str
+) -> list[str]:
+    said = [
+        f"Rate of {what}, {name}: {rate}."
+        for what, rates in ((use_called, use), (arrests_called, arrests))
+        for name, rate in rates.items()
+    ]
+    said += [
+        "Before rounding, any value that rounds to the published figure is as likely as another; "
+        "survey errors are normal around it.",
+        "Errors of different figures are independent.",
+    ]
+    counted = [r for r in (*use.values(), *arrests.values()) if isinstance(r, CountedRate)]
+    if counted:
+        said.append(f"Rates with counts have the prior {counted[0].prior}.")
+    if any(isinstance(rate, RoundedRate) and rate.error == 0 for rate in use.values()):
+        said.append(
+            f"No standard error is given for the {use_called} of some groups, so the interval "
+            "holds only its rounding there and is too narrow if it comes from a survey."
+        )
+    return said

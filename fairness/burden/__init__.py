@@ -1,0 +1,1 @@
+"""What a practice costs people who did nothing."""

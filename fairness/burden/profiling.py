@@ -1,0 +1,221 @@
+"""A profile for one crime and what it does to the detection of another, in closed form (G11)."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import special
+
+from plausible.fairness.estimation.estimates import Estimate, estimate
+from plausible.fairness.estimation.posteriors import inference_data
+from plausible.fairness.estimation.rounded import Rate
+from plausible.fairness.reporting.analysis import Analysis, Finding, Table
+from plausible.fairness.reporting.figures import intervals
+from plausible.fairness.reporting.wording import compared
+from plausible.inference.errors import DataError, UnknownName
+
+__all__ = ["found_out_under_profile", "stopped_share"]
+
+Array = NDArray[np.float64]
+_PEOPLE = 1_000_000  # of the simulation, in each group
+
+
+def stopped_share(x_rate: Array, believed: Array, separation: float, threshold: float) -> Array:
+    r"""The share of a group that a profile for X stops.
+
+    An officer sees a signal s ~ N(0, 1) of people without X and N(δ, 1) of people with it, and
+    stops where P(X given s) is above τ, believing that a share q of the group does X:
+
+    .. math:: P(\text{stop}) = p\, \Phi(\delta - t) + (1 - p)\, \Phi(-t), \quad
+              t = \frac{\delta}{2} + \frac{\operatorname{logit} \tau - \operatorname{logit} q}
+              {\delta}
+
+    Args:
+        x_rate: p, the share that does X, any shape.
+        believed: q, the same shape.
+        separation: δ, above 0.
+        threshold: τ, between 0 and 1.
+    """
+    at = separation / 2 + (special.logit(threshold) - special.logit(believed)) / separation
+    return x_rate * special.ndtr(separation - at) + (1 - x_rate) * special.ndtr(-at)
+
+
+def found_out_under_profile(
+    x_rates: Mapping[str, Rate],
+    *,
+    shares: Mapping[str, float] | None = None,
+    separation: float = 2.0,
+    threshold: float = 0.2,
+    stop_reveals: float = 1.0,
+    target: str = "the crime",
+    other: str = "the other crime",
+    group: str = "group",
+    reference: str | None = None,
+    seed: int = 0,
+) -> Analysis:
+    r"""Detection of Y by group when people are stopped by a profile for X.
+
+    Within a group, who does Y has nothing to do with X or its signal, so that
+
+    .. math:: P(\text{found out} \mid Y, g) = P(\text{stop} \mid g)\, r
+
+    with the group as a feature (each group's own rate in the profile) and without it (the rate of
+    all in the profile of everyone).
+
+    Args:
+        x_rates: P(X given g), for each of two or more groups.
+        shares: of the groups among all people; equal by default.
+        separation: how far the signal separates people with X from others, in standard deviations.
+        threshold: probability of X above which someone is stopped.
+        stop_reveals: r, the chance that a stop brings Y to light.
+        target: X in the user's word, such as "car theft".
+        other: Y in the user's word, such as "marijuana possession".
+        group: what the groups are.
+        reference: the group that others are compared with; the last by default.
+        seed: of draws and simulation.
+
+    Returns:
+        The analysis; its posterior has "with_group" and "without_group", by group. A table holds
+        a simulation of people beside the closed form.
+
+    Raises:
+        UnknownName: for a reference that is not there.
+        DataError: for fewer than two groups, rates of 0 or 1, or numbers out of range.
+    """
+    names, weights = _checked(x_rates, shares, separation, threshold, stop_reveals)
+    if reference is not None and reference not in names:
+        raise UnknownName(group, reference, names)
+    ref = names.index(reference) if reference is not None else len(names) - 1
+    p = np.stack([x_rates[name].draws(seed, i) for i, name in enumerate(names)], axis=1)
+    p = p.clip(1e-12, 1 - 1e-12)
+    overall = np.broadcast_to((p * weights).sum(axis=1, keepdims=True), p.shape)
+    rules = _Rules(
+        stop_reveals * stopped_share(p, p, separation, threshold),
+        stop_reveals * stopped_share(p, overall, separation, threshold),
+    )
+    findings: list[Finding] = []
+    estimates: list[Estimate] = []
+    for what, drawn in zip(("with", "without"), rules, strict=True):
+        label = f"chance that {other} is found out, profile {what} the {group}"
+        each = [estimate(f"{label}, {name}", drawn[:, i]) for i, name in enumerate(names)]
+        estimates += each
+        for i in (i for i in range(len(names)) if i != ref):
+            pair = (drawn[:, i], drawn[:, ref])
+            gap = estimate(f"{label}, {names[i]} − {names[ref]}", pair[0] - pair[1], "difference")
+            ratio = estimate(f"{label}, {names[i]} / {names[ref]}", pair[0] / pair[1], "ratio")
+            estimates += [gap, ratio]
+            sentence = f"By a profile for {target} {what} the {group}, the chance that {other}"
+            findings.append(
+                compared(
+                    f"{sentence} is found out",
+                    names[i],
+                    names[ref],
+                    (each[i], each[ref]),
+                    gap,
+                    ratio,
+                )
+            )
+    return Analysis(
+        name="found-out",
+        title="A profile for one thing, found out for another",
+        question=f"People are stopped by a profile for {target}. Who gets away with {other}?",
+        findings=findings,
+        estimates=estimates,
+        assumptions=[
+            *(f"Rate of {target}, {name}: {rate}." for name, rate in x_rates.items()),
+            f"A signal separates people with {target} from others by {separation:g} standard "
+            f"deviations, the same for each {group}; whoever is more likely than {threshold:g} to "
+            "be one is stopped.",
+            f"Within a {group}, {other} has nothing to do with {target}: it is found out in a stop "
+            f"with probability {stop_reveals:g}. Its own rate does not matter then.",
+            "The profile knows the true rates. No data are fitted; the numbers are those of this "
+            "model.",
+        ],
+        cannot_show=[
+            f"How often {other} is found out anywhere: that takes counts. What causes a difference "
+            f"in {target} does not show either.",
+            "Whether stops by a profile are justified where it is right about the rates.",
+        ],
+        posterior=inference_data(
+            {"with_group": rules.with_group, "without_group": rules.without_group},
+            {"with_group": ["group"], "without_group": ["group"]},
+            {"group": names},
+        ),
+        tables=[_simulated(x_rates, weights, separation, threshold, stop_reveals, seed)],
+        draw=lambda: [
+            intervals(
+                "found-out",
+                [e for e in estimates if e.unit == "share"],
+                f"The chance that {other} is found out in a stop for {target}.",
+                [f"{name}, {what} the {group}" for what in ("with", "without") for name in names],
+            )
+        ],
+        details={"reference": names[ref], "separation": separation, "threshold": threshold},
+    )
+
+
+class _Rules(NamedTuple):
+    """Draws of the chance of being found out under two rules, each (DRAWS, groups)."""
+
+    with_group: Array
+    without_group: Array
+
+
+def _checked(
+    rates: Mapping[str, Rate],
+    shares: Mapping[str, float] | None,
+    separation: float,
+    threshold: float,
+    reveals: float,
+) -> tuple[list[str], Array]:
+    names = list(rates)
+    if len(names) < 2:
+        raise DataError("A profile by group needs two groups or more.")
+    if not separation > 0 or not 0 < threshold < 1 or not 0 < reveals <= 1:
+        raise DataError(
+            "Needed: a separation above 0, a threshold between 0 and 1, and a chance up to 1 that "
+            f"a stop reveals; given: {separation:g}, {threshold:g} and {reveals:g}."
+        )
+    for name, rate in rates.items():
+        if not 0 < rate.value < 1:
+            raise DataError(
+                f"The rate of {name!r} is {rate.value:g}; it has to be between 0 and 1."
+            )
+    given = dict.fromkeys(names, 1.0) if shares is None else shares
+    if set(given) != set(names) or min(given.values()) <= 0:
+        raise DataError(f"Shares are needed, above 0, for each of {', '.join(names)}.")
+    weights = np.array([given[name] for name in names])
+    return names, weights / weights.sum()
+
+
+def _simulated(
+    rates: Mapping[str, Rate],
+    weights: Array,
+    separation: float,
+    threshold: float,
+    reveals: float,
+    seed: int,
+) -> Table:
+    """Simulated people who do Y, and how many of them are found out, beside the closed form."""
+    random = np.random.default_rng(seed)
+    p = np.array([rate.value for rate in rates.values()])
+    rows = []
+    for i, name in enumerate(rates):
+        signal = random.standard_normal(_PEOPLE) + separation * (random.random(_PEOPLE) < p[i])
+        open_eyes = random.random(_PEOPLE) < reveals
+        for rule, believed in (("with", p[i]), ("without", float(p @ weights))):
+            odds = special.logit(believed) + separation * (signal - separation / 2)
+            rows.append(
+                {
+                    "group": name,
+                    "profile": f"{rule} the group",
+                    "simulated": float((open_eyes & (special.expit(odds) > threshold)).mean()),
+                    "closed form": float(
+                        reveals * stopped_share(p[i], np.array(believed), separation, threshold)
+                    ),
+                }
+            )
+    caption = f"Share found out of {_PEOPLE:,} simulated people of each group, at the given rates"
+    return Table(caption, pd.DataFrame(rows))

@@ -1,0 +1,1 @@
+"""Correlations, and what chance makes of them."""

@@ -1,0 +1,299 @@
+"""Correlation: how sure it is, what chance and common trends make of it (G7)."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from plausible.fairness.correlation.chance import as_large_by_chance, chance, largest_by_chance
+from plausible.fairness.correlation.correlation_posterior import (
+    CORRELATION_PRIORS,
+    CorrelationPosterior,
+    pearson,
+    prior_called,
+)
+from plausible.fairness.correlation.spurious import spurious, wide
+from plausible.fairness.estimation.estimates import Estimate
+from plausible.fairness.estimation.posteriors import Rates, inference_data
+from plausible.fairness.reporting.analysis import Analysis, Finding
+from plausible.fairness.reporting.figures import plain
+from plausible.inference.errors import DataError
+from plausible.inference.pages.page import Picture
+from plausible.inference.pictures.style import CLASS_COLOURS, styled
+
+__all__ = [
+    "CORRELATION_PRIORS",
+    "CorrelationPosterior",
+    "chance",
+    "correlation",
+    "largest_by_chance",
+    "spurious",
+    "wide",
+]
+
+Array = NDArray[np.float64]
+_WALKS = 100_000
+_LONG = 2_000  # rows above which random walks are not simulated
+
+
+def correlation(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    names: tuple[str, str] = ("x", "y"),
+    times: ArrayLike | None = None,
+    searched: int | None = None,
+    prior: float = CORRELATION_PRIORS["uniform"],
+    sources: Sequence[str] = (),
+    seed: int = 0,
+) -> Analysis:
+    r"""The correlation of two columns, with what speaks against taking it at face value.
+
+    With times, the rows are put in their order, and the correlations of neighbouring rows and of
+    the changes from row to row are estimated too. Two random walks that have nothing to do with
+    each other show how large a correlation drifting makes by itself.
+
+    Args:
+        x: shape (rows,).
+        y: shape (rows,); rows where either, or the time, is missing are left out and counted.
+        names: what the columns are.
+        times: when each row was taken, where rows follow each other in time; None otherwise.
+        searched: how many pairs were looked at to find this one, where that is known.
+        prior: a of the prior of each correlation, see `CorrelationPosterior`.
+        sources: of the columns.
+        seed: of the simulation.
+
+    Returns:
+        The analysis; its posterior has "correlation", and "of_changes" with times.
+
+    Raises:
+        DataError: for columns of other lengths, fewer than 3 rows (5 with times), or a column that
+            does not vary or follows exactly from the other.
+    """
+    a, b, t, left = _rows(x, y, times)
+    main = CorrelationPosterior(pearson(a, b), len(a), prior)
+    whole = main.estimate(f"correlation of {names[0]} and {names[1]}")
+    findings = [_direction(names, whole, main.r, len(a)), _by_chance(main, searched)]
+    estimates, drawn = [whole], {"correlation": main.draws(seed)}
+    if left:
+        findings.append(Finding(f"{left:,} rows in which a value is missing are left out."))
+    if t is not None:
+        for z, name in zip((a, b), names, strict=True):
+            if np.ptp(np.diff(z)) <= 1e-12 * np.ptp(z):
+                raise DataError(
+                    f"{name} changes by the same amount from every row to the next, so its changes "
+                    "have no correlation. Without times= the columns themselves are compared."
+                )
+        changes = CorrelationPosterior(pearson(np.diff(a), np.diff(b)), len(a) - 1, prior)
+        more = changes.estimate("correlation of the changes from row to row")
+        neighbours = [
+            CorrelationPosterior(pearson(z[1:], z[:-1]), len(z) - 1, prior).estimate(
+                f"correlation of neighbouring rows, {name}"
+            )
+            for z, name in zip((a, b), names, strict=True)
+        ]
+        findings += [_neighbours(names, neighbours), _changes(more)]
+        estimates += [*neighbours, more]
+        drawn["of_changes"] = changes.draws(seed + 1)
+        if len(a) <= _LONG:
+            walked = _walks(main.r, len(a), seed)
+            findings.append(_drift(walked, main.r, len(a)))
+            estimates.append(walked)
+    return Analysis(
+        name="correlation",
+        title=f"Correlation of {names[0]} and {names[1]}",
+        question=f"Do {names[0]} and {names[1]} go together, and could that be chance?",
+        findings=findings,
+        estimates=estimates,
+        assumptions=[
+            "Both columns are normal, with flat priors of their means and of the logarithms of "
+            f"their scales; the prior of the correlation is {prior_called(prior)}.",
+            "Rows are independent of each other. Rows in time, such as years, rarely are.",
+            *(
+                ["Drift is shown by random walks with normal steps, 0 on average."]
+                if t is not None and len(a) <= _LONG
+                else []
+            ),
+            _sensitivity(main, whole.label),
+        ],
+        cannot_show=[
+            "What causes what: either may cause the other, or something else both.",
+            "How many other pairs were looked at before this one was shown. The more, the less "
+            "it means.",
+            "Whether it continues in rows that are not here.",
+        ],
+        sources=[
+            *sources,
+            "Jeffreys, Theory of Probability (1961), section 3.9",
+            "Yule, Why do we sometimes get nonsense-correlations between time-series? (1926), "
+            "https://doi.org/10.2307/2341482",
+        ],
+        posterior=inference_data(drawn),
+        draw=partial(_pictures, a, b, t, names, whole),
+        details={"r": main.r, "rows": len(a), "rows_left_out": left},
+    )
+
+
+def _rows(
+    x: ArrayLike, y: ArrayLike, times: ArrayLike | None
+) -> tuple[Array, Array, Array | None, int]:
+    """Both columns without missing rows, in the order of time, and how many rows were missing."""
+    a, b = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    t = None if times is None else np.asarray(times)
+    if a.ndim != 1 or a.shape != b.shape or (t is not None and t.shape != a.shape):
+        raise DataError("The columns, and their times, need one value for each row.")
+    kept = np.isfinite(a) & np.isfinite(b)
+    if t is not None:
+        kept &= ~np.asarray(pd.isna(t))
+    least = 3 if t is None else 5
+    if kept.sum() < least:
+        raise DataError(f"There are {int(kept.sum())} whole rows; {least} or more are needed.")
+    a, b = a[kept], b[kept]
+    if t is not None:
+        t = t[kept]
+        order = np.argsort(t, kind="stable")
+        a, b, t = a[order], b[order], t[order]
+    return a, b, t, int((~kept).sum())
+
+
+def _direction(names: tuple[str, str], e: Estimate, r: float, rows: int) -> Finding:
+    counted = f"r = {r:+.3g} in {rows:,} rows".replace("-", "−")
+    if e.direction == 0:
+        text = (
+            f"For {names[0]} and {names[1]}, {counted} puts the correlation at {e}. The interval "
+            "covers zero: these data do not tell whether they go together."
+        )
+    else:
+        word = "higher" if e.direction > 0 else "lower"
+        text = (
+            f"Where {names[0]} is higher, {names[1]} is {word}: {counted} puts the correlation at "
+            f"{e}."
+        )
+    return Finding(text, "That holds if rows are independent and the pair was not picked.", e)
+
+
+def _by_chance(main: CorrelationPosterior, searched: int | None) -> Finding:
+    p = as_large_by_chance(main.r, main.rows)
+    text = (
+        f"Of pairs of independent columns with {main.rows:,} independent rows, {_often(p)} has a "
+        f"correlation as large as {abs(main.r):.3g} by chance."
+    )
+    if searched is None:
+        caveat = "Whoever looks through that many pairs finds one."
+    else:
+        largest = float(largest_by_chance(searched, main.rows))
+        text += (
+            f" {searched:,} were looked at, of which the largest is {largest:.3g} on average by "
+            "chance."
+        )
+        caveat = "Pairs that share columns are counted as if they did not."
+    return Finding(text, caveat)
+
+
+def _often(p: float) -> str:
+    """A probability as 1 in so many, with two digits."""
+    if p < 1e-15:
+        return "fewer than 1 in 1,000,000,000,000,000"
+    if p > 0.1:
+        return f"1 in {1 / p:.2g}"
+    digits = int(np.floor(np.log10(1 / p))) - 1
+    return f"1 in {round(1 / p / 10**digits) * 10**digits:,}"
+
+
+def _neighbours(names: tuple[str, str], found: Sequence[Estimate]) -> Finding:
+    said = " and ".join(f"{e} for {name}" for name, e in zip(names, found, strict=True))
+    if any(e.direction > 0 for e in found):
+        verdict = (
+            "Rows resemble the ones before them, so that they are not independent and the "
+            "interval of the correlation is too narrow"
+        )
+    elif any(e.direction < 0 for e in found):
+        verdict = "Rows alternate with the ones before them, so that they are not independent"
+    else:
+        verdict = "The intervals cover zero: these data do not tell whether rows are independent"
+    return Finding(f"Neighbouring rows correlate by {said}. {verdict}.", estimate=found[0])
+
+
+def _changes(e: Estimate) -> Finding:
+    if e.direction == 0:
+        verdict = (
+            "The interval covers zero: once trends are taken out, these data do not tell whether "
+            "the two go together"
+        )
+    else:
+        word = "the same" if e.direction > 0 else "opposite"
+        verdict = (
+            f"They go in {word} directions from row to row too. A common trend alone does not "
+            "explain that; having been picked from many pairs may"
+        )
+    return Finding(f"The changes from row to row correlate by {e}. {verdict}.", estimate=e)
+
+
+def _walks(r: float, rows: int, seed: int) -> Estimate:
+    """How often two independent random walks correlate as strongly."""
+    random = np.random.default_rng(seed)
+    count = min(_WALKS, max(20_000_000 // rows, 1000))
+    large, done = 0, 0
+    while done < count:
+        block = min(count - done, max(2_000_000 // rows, 1))
+        a, b = random.normal(size=(2, block, rows)).cumsum(2)
+        a, b = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
+        found = (a * b).sum(1) / np.sqrt((a**2).sum(1) * (b**2).sum(1))
+        large += int((np.abs(found) >= abs(r)).sum())
+        done += block
+    return Rates([large], [count]).estimate("random walks that correlate as strongly", 0)
+
+
+def _drift(walked: Estimate, r: float, rows: int) -> Finding:
+    chance_alone = _often(as_large_by_chance(r, rows))
+    return Finding(
+        f"Of pairs of random walks with {rows:,} rows that have nothing to do with each other, "
+        f"{walked} correlate by {abs(r):.3g} or more, against {chance_alone} "
+        "of the pairs whose rows are independent.",
+        "Drift alone makes large correlations more frequent; these are of a simulation.",
+        walked,
+    )
+
+
+def _sensitivity(main: CorrelationPosterior, label: str) -> str:
+    each = "; ".join(
+        f"{name}: {CorrelationPosterior(main.r, main.rows, a).estimate(label)}"
+        for name, a in CORRELATION_PRIORS.items()
+    )
+    return f"Prior sensitivity of the {label}: {each}."
+
+
+def _pictures(
+    a: Array, b: Array, t: Array | None, names: tuple[str, str], e: Estimate
+) -> list[Picture]:
+    over = " Right: both over time, each in its own standard deviations." if t is not None else ""
+    return [
+        Picture(
+            "correlation",
+            _figure(a, b, t, names),
+            f"Each dot is a row. Correlation {e}.{over}",
+            f"Scatter of {len(a):,} rows of {names[0]} and {names[1]}; their correlation is {e}."
+            + (" Beside it both columns over time." if t is not None else ""),
+        )
+    ]
+
+
+@styled
+def _figure(a: Array, b: Array, t: Array | None, names: tuple[str, str]) -> Figure:
+    one, other = (plain(name) for name in names)
+    figure = Figure(figsize=(7.6 if t is not None else 4.5, 3.6), layout="constrained")
+    axes = figure.subplots(1, 1 if t is None else 2, squeeze=False)[0]
+    some = np.random.default_rng(0).permutation(len(a))[:5000]
+    axes[0].plot(a[some], b[some], "o", markersize=4, alpha=0.7 if len(a) < 300 else 0.3)
+    axes[0].set_xlabel(one)
+    axes[0].set_ylabel(other)
+    if t is not None:
+        for z, name, colour in zip((a, b), (one, other), CLASS_COLOURS, strict=False):
+            axes[1].plot(t, (z - z.mean()) / z.std(), "o-", markersize=3, color=colour, label=name)
+        axes[1].set_xlabel("time")
+        axes[1].set_ylabel("standard deviations from the mean")
+        axes[1].legend(fontsize=8.5)
+    return figure

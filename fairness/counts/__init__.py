@@ -1,0 +1,1 @@
+"""What was counted: tables read into counts per group."""

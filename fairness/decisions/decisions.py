@@ -1,0 +1,264 @@
+"""A prediction is not an action: expected costs of any number of actions (G5)."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from plausible.fairness.decisions.costs import E_MAIL, TRANSLATION, Costs
+from plausible.fairness.decisions.decision_figures import draw_decisions
+from plausible.fairness.decisions.value_of_information import (
+    value_of_cases,
+    value_of_costs,
+    value_of_outcome,
+    value_of_probabilities,
+)
+from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
+from plausible.fairness.estimation.posteriors import inference_data
+from plausible.fairness.reporting.analysis import Analysis, Finding, Table
+from plausible.inference.errors import DataError
+
+__all__ = ["E_MAIL", "TRANSLATION", "Costs", "decisions"]
+
+Array = NDArray[np.float64]
+_PRIORS = (1.0, 0.5, 2.0)
+
+
+def decisions(
+    costs: Costs,
+    probabilities: Mapping[str, float] | None = None,
+    *,
+    counts: Mapping[str, int] | None = None,
+    further: int = 100,
+    prior: float = 1.0,
+    sources: Sequence[str] = (),
+    seed: int = 0,
+) -> Analysis:
+    r"""Which action has the lowest expected cost, and how far that depends on what nobody knows.
+
+    .. math:: \ell_a = \sum_o \theta_o\, C_{ao}, \qquad C_{ao} \sim U(\text{low}, \text{high}),
+              \qquad \theta \sim \mathrm{Dirichlet}(\alpha + k)
+
+    Args:
+        costs: of every action at every outcome, as ranges.
+        probabilities: θ, of the outcomes, where they are known.
+        counts: k, how often each outcome was seen, where they are not.
+        further: cases whose value is asked for; used with counts.
+        prior: α of the Dirichlet prior of θ; used with counts.
+        sources: of the figures.
+        seed: of the draws.
+
+    Returns:
+        The analysis; its posterior has "cost" by action and "probability" by outcome.
+
+    Raises:
+        DataError: unless either probabilities or counts are given, for the outcomes of the costs,
+            and probabilities add up to 1.
+
+    Source: Raiffa and Schlaifer, Applied Statistical Decision Theory (1961), chapters 4 and 5.
+    """
+    known = _known(costs, probabilities, counts)
+    alpha = None if counts is None else prior + known
+    mean = known if alpha is None else alpha / alpha.sum()
+    theta = _theta(known, alpha, seed)
+    drawn = costs.draws([seed, 1])
+    loss = np.einsum("no,nao->na", theta, drawn)
+    expected = costs.mean @ mean
+    best = int(expected.argmin())
+    wins = _wins(costs, mean, drawn)
+    each = [
+        Estimate(e.label, float(x), e.low, e.high, e.unit)
+        for e, x in zip(
+            (estimate(f"cost of {a}", loss[:, i], "count") for i, a in enumerate(costs.actions)),
+            expected,
+            strict=True,
+        )
+    ]
+    extra = {
+        i: estimate(f"cost of {a} above {costs.actions[best]}", loss[:, i] - loss[:, best], "count")
+        for i, a in enumerate(costs.actions)
+        if i != best
+    }
+    values = {
+        "the outcome of each case": value_of_outcome(mean, costs.mean),
+        "the costs": value_of_costs(mean, drawn),
+    }
+    if alpha is not None:
+        values["the probabilities"] = value_of_probabilities(theta, costs.mean)
+        values[f"{further:,} further cases"] = value_of_cases(alpha, costs.mean, further, seed)
+    return Analysis(
+        name="decisions",
+        title="What to do with a prediction",
+        question="Which action has the lowest expected cost, and where would it be another one?",
+        findings=[
+            _choice(costs, mean, best, each, extra, alpha is not None),
+            _sensitive(costs, wins, best),
+            *_mixtures(costs, expected),
+            _worth(values, float(expected[best])),
+        ],
+        estimates=[*each, *extra.values()],
+        assumptions=[
+            _belief(costs, mean, alpha, prior),
+            f"Costs are in {costs.unit}. Within its range every cost is as likely as another, "
+            "independently of the other costs.",
+            "Costs add up, over people too, and it does not matter who bears them.",
+            *([costs.note] if costs.note else []),
+            *([_prior_sensitivity(costs, known)] if alpha is not None else []),
+        ],
+        cannot_show=[
+            "What the costs are. Whoever runs this puts them in; some harms have no agreed price, "
+            "and a range covers that only if it is wide enough.",
+            "Whether an action is just. The lowest expected cost can put all of it on a few.",
+            "Actions that nobody listed. A better use of a prediction is often one more row.",
+        ],
+        sources=[*sources, "Raiffa and Schlaifer, Applied Statistical Decision Theory (1961)"],
+        posterior=inference_data(
+            {"cost": loss, "probability": theta},
+            {"cost": ["action"], "probability": ["outcome"]},
+            {"action": list(costs.actions), "outcome": list(costs.outcomes)},
+        ),
+        tables=[costs.table(), _summary(costs, expected, wins), _worths(costs, values)],
+        draw=partial(draw_decisions, costs, mean),
+        details={"best": costs.actions[best], "value_of_knowing": values},
+    )
+
+
+def _known(
+    costs: Costs, probabilities: Mapping[str, float] | None, counts: Mapping[str, int] | None
+) -> Array:
+    given = counts if probabilities is None else probabilities
+    if given is None or (counts is not None and probabilities is not None):
+        raise DataError("Give either the probabilities of the outcomes or counts of them.")
+    if set(given) != set(costs.outcomes):
+        raise DataError(
+            f"The outcomes are {', '.join(costs.outcomes)}, but got {', '.join(given) or 'none'}."
+        )
+    known = np.array([given[o] for o in costs.outcomes], dtype=np.float64)
+    if not (np.isfinite(known) & (known >= 0)).all():
+        raise DataError(f"Probabilities and counts are 0 or more, but got {dict(given)}.")
+    if probabilities is not None and abs(known.sum() - 1) > 1e-9:
+        raise DataError(f"The probabilities add up to {known.sum():g} instead of 1.")
+    return known
+
+
+def _theta(known: Array, alpha: Array | None, seed: int) -> Array:
+    if alpha is None:
+        return np.tile(known, (DRAWS, 1))
+    return np.random.default_rng([seed, 0]).dirichlet(alpha, size=DRAWS)
+
+
+def _wins(costs: Costs, mean: Array, drawn: Array) -> Array:
+    """For which share of the cost ranges each action has the lowest expected cost."""
+    best = (drawn @ mean).argmin(1)
+    return np.bincount(best, minlength=len(costs.actions)) / len(best)
+
+
+def _choice(
+    costs: Costs,
+    mean: Array,
+    best: int,
+    each: Sequence[Estimate],
+    extra: Mapping[int, Estimate],
+    learned: bool,
+) -> Finding:
+    likely = int(mean.argmax())
+    text = (
+        f"The most probable outcome is {costs.outcomes[likely]} ({100 * mean[likely]:.4g} %). What "
+        f"to do is another question: the lowest expected cost, {each[best]}, is that of "
+        f"“{costs.actions[best]}”."
+    )
+    pure = [i for i in extra if i < len(costs.cells)]
+    if not pure:
+        return Finding(text, "There is no other action to compare it with.", each[best])
+    second = min(pure, key=lambda i: each[i].value)
+    gap = extra[second]
+    name = costs.actions[second]
+    if gap.low > 0:
+        text += f" The next best, “{name}”, costs more by {gap}."
+    else:
+        text += (
+            f" The next best, “{name}”, costs more by {gap}; the interval reaches 0: as far as "
+            "costs and probabilities are known, they do not tell which of the two is better."
+        )
+    unknown = "probabilities and costs" if learned else "costs"
+    return Finding(text, f"The interval covers unknown {unknown}.", gap)
+
+
+def _sensitive(costs: Costs, wins: Array, best: int) -> Finding:
+    others = [
+        f"“{costs.actions[i]}” in {100 * wins[i]:.1f} %"
+        for i in np.argsort(-wins)
+        if wins[i] > 0 and i != best
+    ]
+    rest = f"; {', '.join(others)}" if others else ", and no other action in any"
+    return Finding(
+        f"Over the ranges of the costs, “{costs.actions[best]}” has the lowest expected cost in "
+        f"{100 * wins[best]:.1f} % of draws{rest}.",
+        "These are shares of the ranges that were put in, not chances of being right.",
+    )
+
+
+def _mixtures(costs: Costs, expected: Array) -> list[Finding]:
+    said = []
+    for name, parts in costs.mixtures.items():
+        cost = expected[costs.actions.index(name)]
+        pure = min(parts, key=lambda a: expected[costs.actions.index(a)])
+        said.append(
+            Finding(
+                f"To choose at random (“{name}”) costs {_plain(cost)} on average, "
+                f"{_plain(cost - expected[costs.actions.index(pure)])} more than "
+                f"“{pure}” every time, the best of its parts.",
+                "What chance gives in return, such as records of cases that would never be looked "
+                "at or a use of both forms, is not among the costs.",
+            )
+        )
+    return said
+
+
+def _worth(values: Mapping[str, float], cost: float) -> Finding:
+    listed = "; ".join(f"{value:.3g} for {what}" for what, value in values.items())
+    return Finding(
+        f"The best action is expected to cost {_plain(cost)} a case. To know more before acting "
+        f"would save, on average: {listed}.",
+        "That is before the price of finding out.",
+    )
+
+
+def _plain(cost: float) -> str:
+    return f"{cost:.3g}".replace("-", "−")
+
+
+def _belief(costs: Costs, mean: Array, alpha: Array | None, prior: float) -> str:
+    shown = ", ".join(f"{o} {100 * m:.4g} %" for o, m in zip(costs.outcomes, mean, strict=True))
+    if alpha is None:
+        return f"The probabilities of the outcomes are taken as given and right: {shown}."
+    return (
+        f"The probabilities of the outcomes have a Dirichlet prior with {prior:g} each; with the "
+        f"counts their means are {shown}."
+    )
+
+
+def _prior_sensitivity(costs: Costs, known: Array) -> str:
+    each = []
+    for prior in _PRIORS:
+        expected = costs.mean @ ((prior + known) / (prior + known).sum())
+        best = int(expected.argmin())
+        each.append(f"Dirichlet({prior:g}): {costs.actions[best]}, {_plain(expected[best])}")
+    return f"Prior sensitivity of the best action and its cost: {'; '.join(each)}."
+
+
+def _summary(costs: Costs, expected: Array, wins: Array) -> Table:
+    return Table(
+        f"Expected cost in {costs.unit}, and the share of the cost ranges in which an action has "
+        "the lowest",
+        pd.DataFrame({"action": costs.actions, "expected cost": expected, "share": wins}),
+    )
+
+
+def _worths(costs: Costs, values: Mapping[str, float]) -> Table:
+    return Table(
+        f"By how much knowing more would lower the expected cost, in {costs.unit}",
+        pd.DataFrame({"what is known": list(values), "value": list(values.values())}),
+    )

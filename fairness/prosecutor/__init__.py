@@ -1,0 +1,1 @@
+"""P(evidence given hypothesis) against P(hypothesis given evidence)."""

@@ -1,0 +1,259 @@
+"""The prosecutor's fallacy: P(evidence given hypothesis) is not the reverse (G4)."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from plausible.fairness.counts.counts import Counts
+from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
+from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, inference_data
+from plausible.fairness.reporting.analysis import Analysis, Finding, Table
+from plausible.fairness.reporting.figures import people
+from plausible.fairness.reporting.wording import (
+    basis,
+    cause,
+    counted_gap,
+    credible_direction,
+    extremes,
+    left_out,
+    natural,
+    needs,
+    sensitivity,
+    spoken,
+    with_cases,
+)
+from plausible.inference.pages.page import Picture
+
+__all__ = ["FREQUENCIES", "every_search", "innocent", "of_thousand", "prosecutor", "roles"]
+
+_PANELS = 4
+_COLUMNS = (50, 40, 25, 25)  # of dots, by the number of panels
+
+_SOURCE = (
+    "Thompson and Schumann, Interpretation of statistical evidence in criminal trials: the "
+    "prosecutor's fallacy and the defense attorney's fallacy (1987), "
+    "https://doi.org/10.1007/BF01044641"
+)
+FREQUENCIES = (
+    "Gigerenzer and Hoffrage, How to improve Bayesian reasoning without instruction: frequency "
+    "formats (1995), https://doi.org/10.1037/0033-295X.102.4.684"
+)
+
+
+def prosecutor(counts: Counts, *, prior: Prior = PRIORS["uniform"], seed: int = 0) -> Analysis:
+    r"""What belonging to a group says about an event, beside what the event says about the group.
+
+    The evidence is the group, the hypothesis is the event. With n trials and k events in group g,
+
+    .. math:: P(\text{event} \mid g) \sim \mathrm{Beta}(a + k_g,\; b + n_g - k_g), \quad
+              P(g \mid \text{event}) \sim \mathrm{Beta}\Bigl(a + k_g,\;
+              \sum_{h \ne g} (a + k_h)\Bigr)
+
+    Both are margins of one Dirichlet posterior of the cells (group, event or not), whose prior
+    has a for an event and b for none in every group.
+
+    Args:
+        counts: with trials and events, where an event is what is looked for.
+        prior: of the rate of events in every group.
+        seed: of the draws.
+
+    Returns:
+        The analysis; its posterior has "event_given_group" and "group_given_event", by group.
+
+    Raises:
+        UnknownName: for counts without trials or events.
+        DataError: if there are no trials.
+    """
+    needs(counts, "trials", "events")
+    k, n, names = counts["events"], counts["trials"], counts.groups
+    trials, events = counts.label_of("trials"), counts.label_of("events")
+    known = with_cases(counts, n, trials)
+    forward = Rates(k, n, prior, seed)
+    each = {i: forward.estimate(f"{events} given {names[i]}", i) for i in known}
+    # By its prior alone a group of few without an event would have the highest rate.
+    top = max(known, key=lambda i: (k[i] > 0, each[i].value))
+    shown = extremes(forward, known, top)
+    given_group, given_event = _both_ways(k[known], n[known], prior, seed, shown, known)
+    backward = Rates(k[known], np.full(len(known), k.sum()), _of_others(prior, len(known)))
+    reverse = {i: backward.estimate(f"{names[i]} given {events}", known.index(i)) for i in shown}
+    at = shown.index(top)
+    swapped = estimate(
+        f"{names[top]} given {events}, over {events} given {names[top]}",
+        given_event[:, at] / given_group[:, at],
+        "ratio",
+    )
+    wrong = _complement(f"share of {trials} that are no {events}, {names[top]}", each[top])
+    findings = [
+        innocent(
+            f"{trials} of {counts.group} {names[top]}", events, counts.group, each[top], wrong
+        ),
+    ]
+    estimates = [*(each[i] for i in shown), wrong]
+    if not k.any():
+        text = f"There are no {events}, so that of whom they would be cannot be asked."
+        findings.append(Finding(text))
+    elif len(known) > 1:
+        whose = f"{counts.group} {names[top]}"
+        findings.append(_two_directions(trials, events, whose, each[top], reverse[top], swapped))
+        estimates += [*reverse.values(), swapped]
+    if len(known) > 1:
+        rest = max((i for i in known if i != top), key=lambda i: n[i])
+        gap = forward.difference(f"{events}, {names[top]} − {names[rest]}", top, rest)
+        pair, counted = (each[top], each[rest]), counted_gap(forward, top, rest)
+        findings.append(every_search(names[top], names[rest], pair, gap, events, counted))
+        estimates.append(gap)
+    return Analysis(
+        name="prosecutor",
+        title="What the group says about a person",
+        question=f"Does being of one {counts.group} rather than another say that a case is "
+        f"among the {events}?",
+        findings=[*findings, *left_out(counts, n, trials, shown)],
+        estimates=estimates,
+        assumptions=[
+            f"The evidence is the {counts.group}; the hypothesis is that a case is among the "
+            f"{events}. The data are all {trials}.",
+            *basis(counts, prior),
+            f"Cells of {counts.group} and {events} have one Dirichlet prior, so that both "
+            "directions follow from the same draws.",
+            sensitivity(
+                lambda other: _complement(wrong.label, Rates(k, n, other).estimate("", top))
+            ),
+        ],
+        cannot_show=[
+            cause(counts),
+            f"What is known about one person. A rate of a {counts.group} holds for its average.",
+            f"Whether {trials} stand for everybody. If they were chosen by suspicion, the rates "
+            "are those of suspects.",
+        ],
+        sources=[*([counts.source] if counts.source else []), _SOURCE, FREQUENCIES],
+        counts=counts,
+        posterior=inference_data(
+            {"event_given_group": given_group, "group_given_event": given_event},
+            {"event_given_group": ["group"], "group_given_event": ["group"]},
+            {"group": [names[i] for i in shown]},
+        ),
+        tables=[roles(f"being of the {counts.group}", f"being among the {events}")],
+        draw=lambda: [
+            of_thousand(
+                "people",
+                {names[i]: each[i] for i in sorted(shown, key=lambda i: (i != top, -n[i]))},
+                events,
+                f"Of 1,000 {trials} of each {counts.group}, those that count as {events}.",
+            )
+        ],
+        details={"singled_out": names[top]},
+    )
+
+
+def _of_others(prior: Prior, groups: int) -> Prior:
+    """The prior of a group's share of events that follows from the priors of all groups."""
+    return Prior(prior.events, prior.events * max(groups - 1, 1))
+
+
+def _both_ways(
+    k: NDArray[np.int64],
+    n: NDArray[np.int64],
+    prior: Prior,
+    seed: int,
+    shown: Sequence[int],
+    known: Sequence[int],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Joint draws of P(event given group) and P(group given event), each (DRAWS, shown).
+
+    Gamma variables over their sum are Dirichlet; groups that are not shown need only their sum.
+    """
+    random = np.random.default_rng(seed)
+    at = [known.index(i) for i in shown]
+    size = (DRAWS, len(at))
+    events = random.gamma(prior.events + k[at], size=size)
+    others = random.gamma(prior.others + (n - k)[at], size=size)
+    rest = k.sum() - k[at].sum() + prior.events * (len(k) - len(at))
+    total = events.sum(axis=1, keepdims=True)
+    if rest > 0:
+        total = total + random.gamma(rest, size=(DRAWS, 1))
+    return events / (events + others), events / total
+
+
+def _complement(label: str, share: Estimate) -> Estimate:
+    return Estimate(label, 1 - share.value, 1 - share.high, 1 - share.low, level=share.level)
+
+
+def innocent(cases: str, events: str, group: str, rate: Estimate, wrong: Estimate) -> Finding:
+    """How many who fit a profile are not what is looked for, in natural frequencies."""
+    people, found = natural(rate)
+    return Finding(
+        f"Of {people:,} {cases}, {found} count as {events}. To take the {group} as reason enough "
+        f"is wrong for the others, {wrong}.",
+        estimate=wrong,
+    )
+
+
+def _two_directions(
+    trials: str, events: str, name: str, forward: Estimate, backward: Estimate, swapped: Estimate
+) -> Finding:
+    if swapped.direction == 0:
+        verdict = (
+            f"Their ratio, {swapped}, covers 1: these data do not tell which is larger. They "
+            "answer different questions all the same"
+        )
+    else:
+        word = "overstates" if swapped.direction > 0 else "understates"
+        verdict = f"Whoever takes the second for the first {word} it, {swapped}"
+    return Finding(
+        f"Of the {trials} of {name}, {spoken(forward)} count as {events}; of the {events}, "
+        f"{spoken(backward)} are of {name}. {verdict}.",
+        caveat="The second depends on how many there are of each group, the first does not.",
+        estimate=swapped,
+    )
+
+
+def every_search(
+    one: str,
+    other: str,
+    rates: tuple[Estimate, Estimate],
+    gap: Estimate,
+    events: str,
+    counted: float,
+) -> Finding:
+    """What a rule does that goes by the sign of a difference, however small it is."""
+    side = credible_direction(gap, counted)
+    if side == 0:
+        return Finding(
+            f"Whether {one} or {other} has the higher rate of {events} these data do not tell: "
+            f"the difference is {gap}. A rule that goes where the estimate is higher would still "
+            f"send every search to {one}.",
+            estimate=gap,
+        )
+    wrong = [_complement("", rate) for rate in rates]
+    word = "higher" if side > 0 else "lower"
+    return Finding(
+        f"The rate of {events} is {word} for {one} than for {other}: a difference of {gap}. A rule "
+        f"that goes where the estimate is higher sends every search to {one}, of whom {wrong[0]} "
+        f"do not count as {events}, against {wrong[1]} of {other}.",
+        caveat="How large a difference is does not enter such a rule; only its sign does.",
+        estimate=gap,
+    )
+
+
+def of_thousand(name: str, rates: Mapping[str, Estimate], events: str, caption: str) -> Picture:
+    """Up to four groups as 1,000 people each, of whom those that count stand out."""
+    panels = {}
+    for group, rate in list(rates.items())[:_PANELS]:
+        found = round(1000 * rate.value)
+        panels[group] = {events: found, "others": 1000 - found}
+    return people(name, panels, caption, columns=_COLUMNS[len(panels) - 1])
+
+
+def roles(evidence: str, hypothesis: str) -> Table:
+    """Which of the two is seen and which is asked."""
+    return Table(
+        "What is given and what is asked",
+        pd.DataFrame(
+            {
+                "role": ["evidence (what is seen)", "hypothesis (what is asked)"],
+                "here": [evidence, hypothesis],
+            }
+        ),
+    )

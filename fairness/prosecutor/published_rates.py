@@ -1,0 +1,217 @@
+"""Bayes' rule with uncertain inputs, for rates that are published rather than counted (G4)."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from plausible.fairness.estimation.estimates import estimate
+from plausible.fairness.estimation.posteriors import inference_data
+from plausible.fairness.estimation.rounded import Rate
+from plausible.fairness.prosecutor.prosecutor import (
+    FREQUENCIES,
+    every_search,
+    innocent,
+    of_thousand,
+    roles,
+)
+from plausible.fairness.reporting.analysis import Analysis, Finding
+from plausible.fairness.reporting.wording import natural, spoken
+from plausible.inference.errors import DataError
+
+__all__ = ["profile", "prosecutor_from_rates"]
+
+
+def prosecutor_from_rates(
+    base_rate: Rate,
+    if_true: Rate,
+    if_false: Rate,
+    *,
+    hypothesis: str,
+    evidence: str,
+    people: str = "people",
+    sources: Sequence[str] = (),
+    seed: int = 0,
+) -> Analysis:
+    r"""Bayes' rule with uncertain inputs: from P(evidence given hypothesis) to the reverse.
+
+    .. math:: P(H \mid E) = \frac{P(E \mid H)\, P(H)}
+              {P(E \mid H)\, P(H) + P(E \mid \neg H)\, (1 - P(H))}
+
+    Args:
+        base_rate: P(H).
+        if_true: P(E given H).
+        if_false: P(E given not H).
+        hypothesis: H in words that follow "are", such as "professional basketball players".
+        evidence: E in words that follow "are", such as "very tall".
+        people: who they are.
+        sources: of the rates.
+        seed: of the draws.
+
+    Returns:
+        The analysis; its posterior has "hypothesis_given_evidence".
+
+    Raises:
+        DataError: if the evidence is never seen.
+    """
+    h, yes, no = (rate.draws(seed, i) for i, rate in enumerate((base_rate, if_true, if_false)))
+    seen = yes * h + no * (1 - h)
+    if (seen == 0).any() or (no == 0).any():
+        raise DataError(
+            f"With these rates nobody, or nobody who is not {hypothesis}, is {evidence}. A rate of "
+            "exactly 0 is a certainty that data do not give: state its rounding."
+        )
+    reverse = yes * h / seen
+    answer = estimate(f"{hypothesis} given {evidence}", reverse)
+    forward = estimate(f"{evidence} given {hypothesis}", yes)
+    before = estimate(f"{hypothesis}, among all", h)
+    swapped = estimate(
+        f"{evidence} given {hypothesis}, over the reverse",
+        np.divide(yes, reverse, out=np.full_like(yes, np.inf), where=reverse > 0),
+        "ratio",
+    )
+    weight = estimate(f"weight of being {evidence} for the odds", yes / no, "ratio")
+    number, found = natural(answer)
+    if swapped.direction == 0:
+        verdict = (
+            f"The ratio of the two, {swapped}, covers 1: these rates do not tell which is larger"
+        )
+    else:
+        word = "overstates" if swapped.direction > 0 else "understates"
+        verdict = f"Whoever takes the first for the second {word} it, {swapped}"
+    if weight.direction == 0:
+        moved = "These rates do not tell whether that makes it more or less likely"
+    else:
+        word = "raises" if weight.direction > 0 else "lowers"
+        moved = f"That {word} the odds, {weight}, starting from {spoken(before)}"
+    return Analysis(
+        name="prosecutor",
+        title="What the evidence says about a person",
+        question=f"If someone is {evidence}, how likely are they among the {hypothesis}?",
+        findings=[
+            Finding(
+                f"Of {number:,} {people} who are {evidence}, {found} are {hypothesis}. Whoever "
+                f"takes being {evidence} as reason enough is wrong about all others.",
+                estimate=answer,
+            ),
+            Finding(
+                f"Of {hypothesis}, {spoken(forward)} are {evidence}; of {people} who are "
+                f"{evidence}, {spoken(answer)} are {hypothesis}. {verdict}.",
+                estimate=swapped,
+            ),
+            Finding(
+                f"Someone turns out to be {evidence}. {moved}.",
+                caveat="Evidence can be strong and its hypothesis still be improbable.",
+                estimate=weight,
+            ),
+        ],
+        estimates=[answer, forward, before, swapped, weight],
+        assumptions=[
+            f"The evidence is being {evidence}; the hypothesis is being among the {hypothesis}.",
+            f"P(hypothesis): {base_rate}. P(evidence given hypothesis): {if_true}. P(evidence "
+            f"given not the hypothesis): {if_false}.",
+            "The three are independent, and every value that rounds to a given figure is as "
+            "likely as another. A rate without rounding or error is taken as exact.",
+        ],
+        cannot_show=[
+            "Why the two go together: Bayes' rule holds whatever causes what.",
+            "What else is known about one person. Further evidence changes the answer.",
+            "Whether these rates hold for the people that are asked about: another benchmark "
+            "population has another base rate.",
+        ],
+        sources=[*sources, FREQUENCIES],
+        posterior=inference_data({"hypothesis_given_evidence": reverse}),
+        draw=lambda: [
+            of_thousand(
+                "forward",
+                {f"1,000 {hypothesis}": forward},
+                evidence,
+                f"Of 1,000 {hypothesis}, those who are {evidence}.",
+            ),
+            of_thousand(
+                "reverse",
+                {f"1,000 {people} who are {evidence}": answer},
+                hypothesis,
+                f"Of 1,000 {people} who are {evidence}, those who are {hypothesis}"
+                + ("." if answer.value >= 0.0005 else ": fewer than one."),
+            ),
+        ],
+        tables=[roles(f"being {evidence}", f"being among the {hypothesis}")],
+    )
+
+
+def profile(
+    rates: Mapping[str, Rate],
+    *,
+    hypothesis: str,
+    group: str = "group",
+    people: str = "people",
+    sources: Sequence[str] = (),
+    seed: int = 0,
+) -> Analysis:
+    """Published rates of several groups: how many who fit a profile are innocent of it.
+
+    Args:
+        rates: P(hypothesis given group), for each group.
+        hypothesis: in words that follow "are", such as "drug users".
+        group: what the groups are.
+        people: who they are.
+        sources: of the rates.
+        seed: of the draws.
+
+    Returns:
+        The analysis; its posterior has "hypothesis_given_group", by group.
+
+    Raises:
+        DataError: without rates.
+    """
+    if not rates:
+        raise DataError("A profile needs the rate of at least one group.")
+    names = list(rates)
+    draws = {name: rates[name].draws(seed, i) for i, name in enumerate(names)}
+    each = {name: estimate(f"{hypothesis} given {name}", draws[name]) for name in names}
+    ordered = sorted(names, key=lambda name: -rates[name].value)
+    top = ordered[0]
+    wrong = estimate(f"not {hypothesis} given {top}", 1 - draws[top])
+    findings = [innocent(f"{people} of {group} {top}", hypothesis, group, each[top], wrong)]
+    estimates = [*each.values(), wrong]
+    if len(names) > 1:
+        rest = ordered[1]
+        gap = estimate(f"{hypothesis}, {top} − {rest}", draws[top] - draws[rest], "difference")
+        pair, counted = (each[top], each[rest]), rates[top].value - rates[rest].value
+        findings.append(every_search(top, rest, pair, gap, hypothesis, counted))
+        estimates.append(gap)
+    return Analysis(
+        name="profile",
+        title="What a profile does with small differences",
+        question=f"Is a person's {group} reason enough to take them for one of the {hypothesis}?",
+        findings=findings,
+        estimates=estimates,
+        assumptions=[
+            f"The evidence is the {group}; the hypothesis is being among the {hypothesis}.",
+            *(f"Rate of {hypothesis}, {name}: {rate}." for name, rate in rates.items()),
+            "Every value that rounds to a given figure is as likely as another, survey errors are "
+            "normal, and errors of different groups are independent.",
+        ],
+        cannot_show=[
+            f"What causes a difference by {group}: conduct, what people tell a survey, or "
+            "how it was taken.",
+            "Whether a search is justified where a rate is high. That is no question of rates.",
+            "Whether survey answers are the right benchmark: people may not tell.",
+        ],
+        sources=[*sources, FREQUENCIES],
+        posterior=inference_data(
+            {"hypothesis_given_group": np.stack([draws[name] for name in names], axis=1)},
+            {"hypothesis_given_group": ["group"]},
+            {"group": names},
+        ),
+        draw=lambda: [
+            of_thousand(
+                "people",
+                {name: each[name] for name in ordered},
+                hypothesis,
+                f"Of 1,000 {people} of each {group}, those who count as {hypothesis}.",
+            )
+        ],
+        tables=[roles(f"the {group}", f"being among the {hypothesis}")],
+        details={"singled_out": top},
+    )

@@ -1,0 +1,1 @@
+"""What the other columns tell about the group."""

@@ -1,0 +1,235 @@
+"""Proxies: what the other columns tell about the group, and what dropping it changes (G12)."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from plausible.fairness.estimation.estimates import Estimate
+from plausible.fairness.estimation.logistic import halves, held_out
+from plausible.fairness.estimation.predictability import accuracy_gain, area, information
+from plausible.fairness.proxies.proxy_scores import Dropped, dropped
+from plausible.fairness.proxies.proxy_table import Prepared, prepare
+from plausible.fairness.reporting.analysis import Analysis, Finding, Table
+from plausible.fairness.reporting.figures import intervals
+from plausible.fairness.reporting.wording import SHOWN
+from plausible.inference.pages.page import Picture
+
+__all__ = ["proxies"]
+
+Array = NDArray[np.float64]
+Whole = NDArray[np.int64]
+
+
+def proxies(
+    source: Any,
+    group: str,
+    *,
+    outcome: str | None = None,
+    columns: Sequence[str] | None = None,
+    rows: int = 20_000,
+    sources: Sequence[str] = (),
+    seed: int = 0,
+) -> Analysis:
+    """How well the other columns predict the group, and whether dropping it evens out errors.
+
+    A logistic regression predicts the group of rows that it did not see. With an outcome, a score
+    of it is trained with the group as a column and without.
+
+    Args:
+        source: a data frame, a CSV or Parquet file, or an Ibis table.
+        group: the column of the group.
+        outcome: a column of yes and no that a score predicts; None without.
+        columns: what predicts; all others by default.
+        rows: the most that are used; of more, as many are drawn at random.
+        sources: of the table.
+        seed: of the sample, the split and the draws.
+
+    Returns:
+        The analysis.
+
+    Raises:
+        UnknownName: for a column that is not there.
+        DataError: for fewer than two groups with 20 rows, no column to predict from, an outcome
+            that is not yes or no, or one that nobody or everybody has.
+    """
+    used = prepare(source, group, outcome, columns, rows, seed)
+    X, g, names = used.features.values, used.g, used.names
+    train = halves(g, seed)
+    base = np.bincount(g[train], minlength=len(names)) / train.sum()
+    p, held = held_out(X, g, len(names), train), g[~train]
+    gain = information(f"information about {group}", p, held, base, seed)
+    right, plain, better = accuracy_gain(group, p.argmax(1), held, int(base.argmax()), seed)
+    areas = _areas(p, held, names, seed)
+    alone = _alone(used, train, base, seed)
+    score = None
+    if used.outcome is not None:
+        score = dropped(X, g, used.outcome, names, seed=seed)
+    return Analysis(
+        name="proxies",
+        title="What the other columns tell about the group",
+        question=f"Can {group} be told from the other columns, and does dropping it make a "
+        "difference?",
+        findings=[
+            _told(group, gain, areas, -float(base @ np.log(base))),
+            _accuracy(group, right, plain, better),
+            *_strongest(group, alone),
+            *(score.findings if score else []),
+            *used.said,
+        ],
+        estimates=[gain, *areas, right, plain, better, *(score.estimates if score else [])],
+        assumptions=[
+            f"{len(g):,} of {used.total:,} rows are used"
+            + (", drawn at random." if used.sampled else ".")
+            + " Half of them train the regressions; every figure is of the other half, which they "
+            "did not see.",
+            "The regression is logistic, with a normal prior N(0, 2²) of every weight; numbers are "
+            "in standard deviations.",
+            f"How well {group} is told is a figure of this regression: its intervals cover chance "
+            "in the withheld half, by Dirichlet posteriors and the Bayesian bootstrap, not in the "
+            "training half. Rows are independent.",
+            *(
+                [
+                    f"A score flags as many rows as have {outcome}. Its error rates have uniform "
+                    "priors, and their intervals cover both halves; rates with and without the "
+                    "group are of the same rows and have a joint posterior."
+                ]
+                if score
+                else []
+            ),
+            _sensitivity(X, g, train, group, base, seed),
+        ],
+        cannot_show=[
+            "That a column is a proxy in the sense of the law, or that it was meant as one.",
+            f"That nothing is told where little was found: another method, or columns that are "
+            f"not here, may tell {group} better.",
+            "What the outcome stands for. If it was recorded with bias, a score that fits it "
+            "learns that bias, with or without the group.",
+        ],
+        sources=[
+            *sources,
+            "Dwork et al., Fairness through awareness (2012), "
+            "https://doi.org/10.1145/2090236.2090255",
+        ],
+        tables=[_table(group, alone)],
+        draw=partial(_pictures, group, alone, score),
+        details={"rows": len(g), "rows_in_table": used.total, "groups": list(names)},
+    )
+
+
+def _areas(p: Array, g: Whole, names: Sequence[str], seed: int) -> list[Estimate]:
+    if len(names) == 2:
+        label = f"a row of {names[0]} scores above one of {names[1]}"
+        return [area(label, p[:, 0], g == 0, seed)]
+    return [
+        area(f"a row of {name} scores above one of the others", p[:, i], g == i, seed + i)
+        for i, name in enumerate(names)
+    ]
+
+
+def _alone(used: Prepared, train: NDArray[np.bool_], base: Array, seed: int) -> list[Estimate]:
+    """What each column tells by itself, most first."""
+    found = []
+    for name in dict.fromkeys(used.features.columns):
+        p = held_out(used.features.of(name), used.g, len(base), train)
+        found.append(information(name, p, used.g[~train], base, seed))
+    return sorted(found, key=lambda e: -e.value)
+
+
+def _told(group: str, gain: Estimate, areas: Sequence[Estimate], most: float) -> Finding:
+    best = max(areas, key=lambda e: e.value)
+    odds = f"the chance that {best.label} is {best}, where 50 % would be chance"
+    numbers = f"{gain} a row, of at most {most:.3g} nats; {odds}"
+    if gain.low > 0:
+        text = f"The other columns tell something about {group}: {numbers}."
+    else:
+        text = (
+            f"Nothing was found that the other columns tell about {group}: {numbers}. These data "
+            "do not tell whether it can be predicted."
+        )
+    return Finding(text, "A column that says little alone can say much together with others.", gain)
+
+
+def _accuracy(group: str, right: Estimate, plain: Estimate, better: Estimate) -> Finding:
+    start = (
+        f"{right} of held-out rows are given the right {group}, against {plain} if the largest "
+        "is always named"
+    )
+    if better.direction == 0:
+        end = (
+            f"The interval of the difference, {better}, covers zero: these data do not tell which "
+            "is more."
+        )
+    else:
+        word = "more" if better.direction > 0 else "fewer"
+        end = f"That is {word}: a difference of {better}."
+    return Finding(
+        f"{start}. {end}",
+        "Where one group is large, its name is a good guess, and accuracy hides what is told.",
+        better,
+    )
+
+
+def _strongest(group: str, alone: Sequence[Estimate]) -> list[Finding]:
+    if len(alone) < 2:
+        return []
+    first = alone[0]
+    if first.low <= 0:
+        text = (
+            f"No single column tells {group} by itself as far as these data show; the most is "
+            f"{first.label}, {first}."
+        )
+    else:
+        text = f"By itself {first.label} tells most about {group}: {first} a row."
+    return [
+        Finding(text, f"It is the largest of {len(alone)}, so a little of it is chance.", first)
+    ]
+
+
+def _sensitivity(
+    X: Array, g: Whole, train: NDArray[np.bool_], group: str, base: Array, seed: int
+) -> str:
+    each = []
+    for scale in (0.5, 2.0, 10.0):
+        p = held_out(X, g, len(base), train, scale=scale)
+        each.append(f"N(0, {scale:g}²): {information('', p, g[~train], base, seed)}")
+    return f"Prior sensitivity of the information about {group}, by the prior of the weights: " + (
+        "; ".join(each) + "."
+    )
+
+
+def _table(group: str, alone: Sequence[Estimate]) -> Table:
+    few = "" if len(alone) <= SHOWN else f"; the {SHOWN} largest of {len(alone):,}"
+    return Table(
+        f"What each column tells about {group} by itself, in nats a row{few}",
+        pd.DataFrame(
+            [
+                {"column": e.label, "information": e.value, "low": e.low, "high": e.high}
+                for e in alone[:SHOWN]
+            ]
+        ),
+    )
+
+
+def _pictures(group: str, alone: Sequence[Estimate], score: Dropped | None) -> list[Picture]:
+    drawn = [
+        intervals(
+            "proxies",
+            alone[:SHOWN],
+            f"What each column tells about {group} by itself in rows that were held out, in nats; "
+            "0 is nothing.",
+        )
+    ]
+    if score:
+        rates = [e for e in score.estimates if e.unit == "share"]
+        drawn.append(
+            intervals(
+                "proxies-dropped",
+                rates,
+                "Error rates by group of a score that sees the group and of one that does not.",
+            )
+        )
+    return drawn

@@ -1,0 +1,151 @@
+"""A score trained with and without the group, and its error rates by group (G12)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
+from plausible.fairness.estimation.logistic import halves, refitted
+from plausible.fairness.reporting.analysis import Finding
+
+__all__ = ["Dropped", "dropped", "top"]
+
+Array = NDArray[np.float64]
+Whole = NDArray[np.int64]
+_REFITS = 200
+_ERRORS = {
+    "false-positive rate": (0, 1, "flagged among those without the outcome"),
+    "false-negative rate": (1, 0, "not flagged among those with the outcome"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Dropped:
+    """What dropping the group does.
+
+    Attributes:
+        findings: on each error rate.
+        estimates: rates with and without, gaps between groups, and how the gaps change.
+    """
+
+    findings: Sequence[Finding]
+    estimates: Sequence[Estimate]
+
+
+def dropped(X: Array, g: Whole, outcome: Whole, names: Sequence[str], *, seed: int) -> Dropped:
+    """Train a score on the features with the group and without, and compare its errors.
+
+    Each score is a logistic regression on half of the rows; of the other half it flags as many as
+    have the outcome. The posterior covers the training half by regressions on Bayesian-bootstrap
+    samples of it, the same samples with and without, and the withheld half by a Dirichlet.
+
+    Args:
+        X: features without the group, shape (rows, features).
+        g: the group of each row, 0 to groups − 1; the last is what others are compared with.
+        outcome: 1 for rows with the outcome, else 0.
+        names: of the groups.
+        seed: of the split and the draws.
+    """
+    train = halves(2 * g + outcome, seed)
+    tables = (np.c_[X, np.eye(len(names))[g]], X)
+    wanted = int(outcome[~train].sum())
+    flagged = [
+        top(refitted(z[train], outcome[train], z[~train], _REFITS, seed=seed), wanted, seed)
+        for z in tables
+    ]
+    g, outcome = g[~train], outcome[~train]
+    findings: list[Finding] = []
+    estimates: list[Estimate] = []
+    for rate, (among, error, meaning) in _ERRORS.items():
+        wrong = [flags == error for flags in flagged]
+        draws, missing = {}, []
+        for i, name in enumerate(names):
+            rows = (outcome == among) & (g == i)
+            if rows.any():
+                draws[name] = _rates(wrong[0][rows], wrong[1][rows], [seed, among, i])
+            else:
+                missing.append(name)
+        if missing:
+            text = f"There is no {rate} ({meaning}) for {', '.join(missing)}: nobody to divide by."
+            findings.append(Finding(text))
+        for name in draws:
+            for how, drawn in zip(("with", "without"), draws[name], strict=True):
+                estimates.append(estimate(f"{rate} {how} the group, {name}", drawn))
+        last = names[-1]
+        for name in (x for x in draws if x != last and last in draws):
+            gaps = [a - b for a, b in zip(draws[name], draws[last], strict=True)]
+            pair = f"{name} − {last}"
+            kept = estimate(f"{rate} with the group, {pair}", gaps[0], "difference")
+            gone = estimate(f"{rate} without the group, {pair}", gaps[1], "difference")
+            change = estimate(
+                f"{rate}, {pair}, without − with the group", gaps[1] - gaps[0], "difference"
+            )
+            estimates += [kept, gone, change]
+            findings.append(_gap(rate, meaning, name, last, kept, gone, change))
+    return Dropped(findings, estimates)
+
+
+def top(scores: Array, wanted: int, seed: int) -> Whole:
+    """1 for so many rows with the highest scores, in each column, and 0 for the others.
+
+    Ties are broken at random: in the order of the rows they would favour groups that come first.
+
+    Args:
+        scores: shape (rows, columns).
+        wanted: how many are flagged.
+        seed: of the order of ties, the same in each column.
+    """
+    flags = np.zeros(scores.shape, dtype=np.int64)
+    shuffled = np.random.default_rng(seed).permutation(len(scores))
+    # Sums of the same numbers can differ in their last digits, which would make an order of ties.
+    rounded = scores[shuffled].round(9)
+    order = shuffled[np.argsort(-rounded, axis=0, kind="stable")[:wanted]]
+    np.put_along_axis(flags, order, 1, axis=0)
+    return flags
+
+
+def _rates(
+    with_group: NDArray[np.bool_], without: NDArray[np.bool_], seed: Sequence[int]
+) -> tuple[Array, Array]:
+    """Draws of the share of errors with the group and without, from errors (rows, refits)."""
+    kinds = 2 * with_group + without
+    cells = np.stack([(kinds == kind).sum(0) for kind in range(4)], axis=1)
+    # 1/2 in each of four cells makes the prior of both rates uniform.
+    alpha = np.repeat(0.5 + cells, DRAWS // _REFITS, axis=0)
+    gammas = np.random.default_rng(seed).standard_gamma(alpha)
+    shares = gammas / gammas.sum(1, keepdims=True)
+    return shares[:, 2] + shares[:, 3], shares[:, 1] + shares[:, 3]
+
+
+def _gap(
+    rate: str,
+    meaning: str,
+    one: str,
+    other: str,
+    kept: Estimate,
+    gone: Estimate,
+    change: Estimate,
+) -> Finding:
+    what = f"The {rate} ({meaning}) of a score that does not see the group"
+    if gone.direction == 0:
+        start = (
+            f"{what} differs between {one} and {other} by {gone}; the interval covers zero: these "
+            "data do not tell for which it is higher."
+        )
+    else:
+        side = "higher" if gone.direction > 0 else "lower"
+        start = f"{what} is {side} for {one} than for {other}: a difference of {gone}."
+    if change.direction == 0:
+        end = (
+            f"With the group it is {kept}; whether dropping the group changes that these data do "
+            f"not tell (change {change})."
+        )
+    else:
+        end = f"With the group it is {kept}; dropping it changes that by {change}."
+    return Finding(
+        f"{start} {end}",
+        "Which rate ought to be equal, if any, is not a question of data.",
+        gone,
+    )

@@ -1,0 +1,85 @@
+"""What an analysis gives back: estimates, sentences that rest on them, what it cannot show."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from plausible.fairness.counts.counts import Counts
+from plausible.fairness.estimation.estimates import Estimate
+from plausible.inference.pages.page import Picture
+
+__all__ = ["Analysis", "Finding", "Table"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence with its number and interval, and what is easily read into it wrongly.
+
+    Attributes:
+        text: a whole sentence, computed from the posterior: where the effect is reversed it says
+            the reverse, and where the interval covers no effect, that the data do not tell.
+        caveat: what the number does not say; empty where `cannot_show` says it already.
+        estimate: the number that it rests on; None where it rests on a count.
+    """
+
+    text: str
+    caveat: str = ""
+    estimate: Estimate | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table of a report.
+
+    Attributes:
+        caption: what the numbers are, with their units.
+        frame: its first column names the rows; numbers are numbers, not texts.
+    """
+
+    caption: str
+    frame: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """The answer to one question about counts or a graph, with its uncertainty and its limits.
+
+    Attributes:
+        name: as in `plausible report` and JSON, such as "base-rates".
+        title: a heading of a few words.
+        question: what is asked, as a sentence that ends in a question mark.
+        findings: what was found, most important first.
+        estimates: every number of the answer with its interval.
+        assumptions: what has to hold for the numbers to mean what they say, priors included.
+        cannot_show: what no number here can tell.
+        sources: where data and methods come from, with links.
+        counts: what was analysed; None for an analysis of a graph or of a simulation.
+        posterior: draws as ArviZ data; None where nothing was drawn.
+        tables: further tables besides the one of the estimates.
+        draw: makes the pictures when they are wanted.
+        details: further values for the JSON file, plain numbers and texts only.
+    """
+
+    name: str
+    title: str
+    question: str
+    findings: Sequence[Finding]
+    estimates: Sequence[Estimate]
+    assumptions: Sequence[str]
+    cannot_show: Sequence[str]
+    sources: Sequence[str] = ()
+    counts: Counts | None = None
+    posterior: Any = None
+    tables: Sequence[Table] = ()
+    draw: Callable[[], Sequence[Picture]] = tuple
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def table(self) -> pd.DataFrame:
+        """Every estimate with its interval, one a row."""
+        return pd.DataFrame([estimate.row() for estimate in self.estimates])
+
+    def figures(self) -> Sequence[Picture]:
+        """The pictures, with captions and descriptions."""
+        return self.draw()

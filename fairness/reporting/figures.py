@@ -1,0 +1,147 @@
+"""Figures that analyses share: numbers with their intervals, people in natural frequencies."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+
+from plausible.fairness.estimation.estimates import Estimate
+from plausible.inference.errors import DataError
+from plausible.inference.pages.page import Picture
+from plausible.inference.pictures.style import CLASS_COLOURS, SOFT_INK, styled
+
+__all__ = ["intervals", "people", "plain"]
+
+_MOST = 24
+_NULL = {"difference": 0.0, "ratio": 1.0, "correlation": 0.0}
+_AXIS = {
+    "share": "per cent",
+    "difference": "difference, percentage points",
+    "ratio": "ratio",
+    "correlation": "correlation",
+    "count": "number",
+    "nats": "nats",
+}
+
+
+def plain(text: str, width: int = 34) -> str:
+    """A name as it may stand in a figure: wrapped, and without the signs that start a formula."""
+    text = textwrap.shorten(text, 3 * width, placeholder=" …")
+    return textwrap.fill(text, width).replace("$", r"\$")
+
+
+def intervals(
+    name: str, estimates: Sequence[Estimate], caption: str, labels: Sequence[str] | None = None
+) -> Picture:
+    """Estimates of one unit as dots with their intervals, one below the other.
+
+    Of more than 24 the twelve lowest and the twelve highest are drawn, and the caption says so.
+
+    Args:
+        name: of the file.
+        estimates: at least one, all of the same unit.
+        caption: what to see.
+        labels: short names of the rows; the estimates' labels without them.
+
+    Raises:
+        DataError: for no estimates, or estimates of several units.
+    """
+    if not estimates or len({e.unit for e in estimates}) > 1:
+        raise DataError("A figure of intervals needs estimates of one unit.")
+    rows = list(zip(labels or [e.label for e in estimates], estimates, strict=True))
+    if len(rows) > _MOST:
+        ordered = sorted(rows, key=lambda row: row[1].value)
+        rows = ordered[: _MOST // 2] + ordered[-_MOST // 2 :]
+        caption = f"{caption} Shown are the {_MOST // 2} lowest and highest of {len(estimates):,}."
+    said = "; ".join(f"{label}: {estimate}" for label, estimate in rows[:12])
+    return Picture(name, _intervals(rows), caption, f"Dots with intervals. {said}.")
+
+
+@styled
+def _intervals(rows: Sequence[tuple[str, Estimate]]) -> Figure:
+    unit = rows[0][1].unit
+    factor = 100.0 if unit in ("share", "difference") else 1.0
+    figure = Figure(figsize=(7, 0.75 + 0.36 * len(rows)), layout="constrained")
+    axes = figure.add_subplot()
+    for y, (_, e) in enumerate(rows):
+        value = factor * e.value
+        axes.plot([factor * e.low, factor * e.high], [y, y], color=CLASS_COLOURS[0], linewidth=2.2)
+        axes.plot(value, y, "o", color=CLASS_COLOURS[0], markersize=6, markeredgecolor="white")
+    if unit in _NULL:
+        axes.axvline(factor * _NULL[unit], color=SOFT_INK, linewidth=1, linestyle=(0, (5, 3)))
+    axes.set_yticks(range(len(rows)), [plain(label) for label, _ in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    if unit == "share":
+        axes.set_xlim(left=0)
+    axes.set_xlabel(_AXIS[unit])
+    return figure
+
+
+def people(
+    name: str,
+    panels: Mapping[str, Mapping[str, int]],
+    caption: str,
+    *,
+    columns: int = 25,
+) -> Picture:
+    """People as dots, coloured by what holds of them: natural frequencies.
+
+    Args:
+        name: of the file.
+        panels: for each title, how many people each description holds of, in the order of the
+            dots; at most 1,000 people a panel, and the same descriptions in all.
+        caption: what to see.
+        columns: dots in a row.
+
+    Raises:
+        DataError: for no people, more than 1,000, or more than four panels.
+    """
+    if not 1 <= len(panels) <= 4 or not all(1 <= sum(p.values()) <= 1000 for p in panels.values()):
+        raise DataError("A figure of people has one to four panels of 1 to 1,000 people each.")
+    said = ". ".join(
+        f"{title}: " + ", ".join(f"{count:,} {what}" for what, count in panel.items())
+        for title, panel in panels.items()
+    )
+    return Picture(name, _people(panels, columns), caption, f"People as dots. {said}.")
+
+
+@styled
+def _people(panels: Mapping[str, Mapping[str, int]], columns: int) -> Figure:
+    most = max(sum(panel.values()) for panel in panels.values())
+    rows = -(-most // columns)
+    wide = 7.0 / len(panels)
+    cell = min(wide / (columns + 2), 0.2)
+    figure = Figure(figsize=(7, rows * cell + 1.1), layout="constrained")
+    axes_row = figure.subplots(1, len(panels), squeeze=False)[0]
+    colours = ("#cf4a17", "#2d2b83", "#c9c9d9", "#e6e3da")
+    kinds = list(dict.fromkeys(what for panel in panels.values() for what in panel))
+    palette = dict(zip(kinds, colours if len(kinds) <= 4 else CLASS_COLOURS, strict=False))
+    for axes, (title, panel) in zip(axes_row, panels.items(), strict=True):
+        position = 0
+        for what in kinds:
+            places = range(position, position + panel.get(what, 0))
+            position += panel.get(what, 0)
+            axes.scatter(
+                [p % columns for p in places],
+                [-(p // columns) for p in places],
+                s=(cell * 50) ** 2,
+                color=palette[what],
+                linewidths=0,
+                label=what,
+            )
+        axes.set_title(plain(title, 30), loc="left", fontsize=10)
+        axes.set_aspect("equal")
+        axes.set_xlim(-1, columns)
+        axes.set_ylim(-rows, 1)
+        axes.set_axis_off()
+    handles, labels = axes_row[0].get_legend_handles_labels()
+    figure.legend(
+        handles,
+        [plain(label) for label in labels],
+        loc="outside lower left",
+        ncols=2,
+        fontsize=9,
+        frameon=False,
+    )
+    return figure

@@ -1,0 +1,1 @@
+"""What was counted against what happened."""

@@ -1,0 +1,235 @@
+"""Sampling bias: what arrests say about use, and what they cannot (G2)."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import numpy as np
+
+from plausible.fairness.counts.counts import Counts
+from plausible.fairness.estimation.estimates import estimate
+from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, inference_data
+from plausible.fairness.estimation.rounded import CountedRate, Rate
+from plausible.fairness.reporting.analysis import Analysis, Finding
+from plausible.fairness.reporting.wording import SHOWN, basis, needs
+from plausible.fairness.sampling_bias.detection_figure import draw_detection
+from plausible.fairness.sampling_bias.detection_findings import (
+    GroupPosterior,
+    from_arrests,
+    from_surveys,
+    left_out,
+    upper,
+    verdicts,
+)
+from plausible.fairness.sampling_bias.measurement import ANY_ORDER, LogUniform, Measurement
+from plausible.fairness.sampling_bias.survivorship import survivorship
+from plausible.fairness.sampling_bias.trained_on_arrests import trained_on_arrests
+from plausible.inference.errors import DataError, UnknownName
+
+__all__ = ["LogUniform", "detection", "survivorship", "trained_on_arrests"]
+
+
+def detection(
+    arrests: Counts | Mapping[str, Rate],
+    surveys: Counts | Mapping[str, Rate] | None = None,
+    *,
+    reference: str | None = None,
+    group: str = "group",
+    use_called: str = "use",
+    arrests_called: str = "arrests",
+    prior: Prior = PRIORS["uniform"],
+    detection_prior: Prior | LogUniform = ANY_ORDER,
+    sources: Sequence[str] = (),
+    seed: int = 0,
+) -> Analysis:
+    r"""Whether arrests tell how common use is in each group, and what surveys add.
+
+    .. math:: k_g \sim \mathrm{Binomial}(n_g, u_g d_g), \qquad
+              s_g \sim \mathrm{Binomial}(m_g, u_g)
+
+    Use u and detection d enter the arrests only by their product, so however many arrests are
+    counted, only the priors tell them apart. A survey that asks for use itself does. With the
+    default prior of d the posterior of use under arrests alone is exactly its prior, cut off where
+    use would be rarer than arrests.
+
+    Args:
+        arrests: people and arrests as trials and events, or the published rate for each group.
+        surveys: people asked and people who use, or the published rate, for all or some of the
+            groups; None without a survey.
+        reference: the group that others are compared with; the last by default.
+        group: what the groups are, where rates and no counts are given.
+        use_called: the conduct in the user's word; `Counts` of surveys bring their own.
+        arrests_called: what follows it; `Counts` of arrests bring their own.
+        prior: of use in each group.
+        detection_prior: of detection in each group.
+        sources: of the figures.
+        seed: of the draws.
+
+    Returns:
+        The analysis; its posterior has "use" and "detection" by group, from surveys where there
+        are some, and "use_from_arrests" and "detection_from_arrests" from arrests alone.
+
+    Raises:
+        UnknownName: for counts without trials or events, a reference that is not there, or a
+            survey of a group without arrests.
+        DataError: if there are no groups, or survey and arrests contradict each other.
+
+    Source: the planes that came back, in Mangel and Samaniego, Abraham Wald's work on aircraft
+    survivability (1984), have the same structure.
+    """
+    if isinstance(arrests, Counts):
+        group, arrests_called = arrests.group, arrests.label_of("events")
+    if isinstance(surveys, Counts):
+        use_called = surveys.label_of("events")
+    rates, asked = _rates(arrests), _rates(surveys)
+    _check(rates, asked, reference, group)
+    ref = reference or list(rates)[-1]
+    shown = list(rates) if len(rates) <= SHOWN else _extremes(rates, ref)
+    made = partial(Measurement, use=prior, detection=detection_prior)
+    alone = {g: GroupPosterior.of(made(rates[g], None), seed, 2 * i) for i, g in enumerate(shown)}
+    both = {
+        g: GroupPosterior.of(made(rates[g], asked[g]), seed, 2 * i + 1)
+        for i, g in enumerate(shown)
+        if g in asked
+    }
+    before = Rates([0], [0], prior).estimate(f"{use_called} before any data", 0)
+    findings, estimates = from_arrests(alone, ref, before, use_called, arrests_called)
+    if both:
+        more_findings, more = from_surveys(both, alone, ref, use_called, arrests_called)
+        findings, estimates = [*findings, *more_findings], [*estimates, *more]
+    findings += left_out(rates, shown, both, asked, use_called)
+    findings += _empty(arrests)
+    best = {g: both.get(g, alone[g]) for g in shown}
+    texts = [x.source for x in (arrests, surveys) if isinstance(x, Counts) and x.source]
+    return Analysis(
+        name="detection",
+        title=f"What {arrests_called} say about {use_called}",
+        question=f"Can {arrests_called} tell how common {use_called} is in each {group}?",
+        findings=findings,
+        estimates=[before, *estimates],
+        assumptions=[
+            f"Only a case of {use_called} leads to one of the {arrests_called}, and each person "
+            "counts at most once.",
+            f"Before the data, {use_called} in each {group} has the prior {prior}, and the chance "
+            f"that a case leads to {arrests_called} is {detection_prior}; both are independent "
+            f"and say nothing about another {group}.",
+            f"What a survey finds is taken as {use_called} itself, apart from sampling error and "
+            "rounding.",
+            *(line for x in (arrests, surveys) if isinstance(x, Counts) for line in _records(x)),
+            *_given(rates, asked, shown, use_called, arrests_called),
+            _sensitivity(made(rates[ref], None), rates[ref], ref, use_called, seed),
+        ],
+        cannot_show=[
+            f"Why detection differs. Where people live, where and when they are looked for, how "
+            f"openly something is done and treatment by {group} all fit the same numbers.",
+            f"Whether people say the truth about {use_called}, and are as open in every {group}.",
+            "Whether a different rate of detection is just or lawful.",
+        ],
+        sources=[
+            *sources,
+            *texts,
+            "Mangel and Samaniego, Abraham Wald's work on aircraft survivability (1984), "
+            "https://doi.org/10.1080/01621459.1984.10478038",
+        ],
+        counts=arrests if isinstance(arrests, Counts) else None,
+        posterior=inference_data(
+            {
+                "use": np.stack([best[g].use for g in shown], axis=1),
+                "detection": np.stack([best[g].detection for g in shown], axis=1),
+                "use_from_arrests": np.stack([alone[g].use for g in shown], axis=1),
+                "detection_from_arrests": np.stack([alone[g].detection for g in shown], axis=1),
+            },
+            {
+                key: ["group"]
+                for key in ("use", "detection", "use_from_arrests", "detection_from_arrests")
+            },
+            {"group": shown},
+        ),
+        tables=[verdicts(alone, both, group)],
+        draw=partial(
+            draw_detection,
+            {g: (x.use, x.detection) for g, x in alone.items()},
+            {g: (x.use, x.detection) for g, x in both.items()},
+            use_called,
+            arrests_called,
+        ),
+        details={"reference": ref, "groups": len(rates), "shown": len(shown)},
+    )
+
+
+def _rates(given: Counts | Mapping[str, Rate] | None) -> dict[str, Rate]:
+    if given is None:
+        return {}
+    if not isinstance(given, Counts):
+        return dict(given)
+    needs(given, "trials", "events")
+    rows = zip(given.groups, given["events"], given["trials"], strict=True)
+    return {g: CountedRate(int(k), int(n)) for g, k, n in rows if n}
+
+
+def _empty(arrests: Counts | Mapping[str, Rate]) -> list[Finding]:
+    """That groups in which nobody was counted are left out."""
+    if not isinstance(arrests, Counts):
+        return []
+    pairs = zip(arrests.groups, arrests["trials"], strict=True)
+    empty = [name for name, size in pairs if not size]
+    if not empty:
+        return []
+    more = f" and {len(empty) - SHOWN:,} others" if len(empty) > SHOWN else ""
+    return [
+        Finding(
+            f"Nothing is said about {', '.join(empty[:SHOWN])}{more}: no "
+            f"{arrests.label_of('trials')} were counted there."
+        )
+    ]
+
+
+def _records(counts: Counts) -> list[str]:
+    """What is assumed of any counts, whatever the prior."""
+    return basis(counts, PRIORS["uniform"])[1:]
+
+
+def _check(
+    rates: Mapping[str, Rate], asked: Mapping[str, Rate], reference: str | None, group: str
+) -> None:
+    if not rates:
+        raise DataError(f"There is no {group} with arrests to analyse.")
+    for name in [*asked, *([reference] if reference is not None else [])]:
+        if name not in rates:
+            raise UnknownName(group, name, rates)
+
+
+def _extremes(rates: Mapping[str, Rate], ref: str) -> list[str]:
+    ordered = sorted((g for g in rates if g != ref), key=lambda g: rates[g].value)
+    few = (SHOWN - 1) // 2
+    kept = {ref, *ordered[:few], *ordered[-(SHOWN - 1 - few) :]}
+    return [g for g in rates if g in kept]
+
+
+def _given(
+    rates: Mapping[str, Rate],
+    asked: Mapping[str, Rate],
+    shown: Sequence[str],
+    use: str,
+    arrests: str,
+) -> list[str]:
+    said = [f"{upper(arrests)}, {g}: {rates[g]}." for g in shown]
+    said += [f"{upper(use)} by the survey, {g}: {asked[g]}." for g in shown if g in asked]
+    return said
+
+
+def _sensitivity(made: Measurement, rate: Rate, name: str, use: str, seed: int) -> str:
+    """Use from arrests alone under other priors of use and of detection."""
+    choices: dict[str, tuple[Prior, Prior | LogUniform]] = {
+        f"{key} {prior} for {use}": (prior, made.detection) for key, prior in PRIORS.items()
+    }
+    choices |= {
+        f"{key} {prior} for detection": (made.prior, prior) for key, prior in PRIORS.items()
+    }
+    each = []
+    for index, (said, (of_use, of_detection)) in enumerate(choices.items()):
+        measured = Measurement(rate, None, of_use, of_detection)
+        each.append(f"{said}: {estimate('', measured.draws(seed, index)[0])}")
+    return (
+        f"Prior sensitivity of {use} among {name} by arrests alone: {'; '.join(each)}. It follows "
+        "the prior because the data cannot correct it."
+    )

@@ -1,0 +1,209 @@
+"""Sentences on use and detection: what arrests alone tell, and what a survey adds (G2)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from plausible.fairness.estimation.estimates import Estimate, estimate
+from plausible.fairness.estimation.rounded import Rate
+from plausible.fairness.reporting.analysis import Finding, Table
+from plausible.fairness.reporting.wording import compared
+from plausible.fairness.sampling_bias.measurement import Measurement, contraction
+
+__all__ = ["GroupPosterior", "from_arrests", "from_surveys", "left_out", "upper", "verdicts"]
+
+Array = NDArray[np.float64]
+_SETTLED = 0.5  # less than half of the prior variance is left
+_TIED = 0.7  # each explains about half of the variance of the other
+
+
+@dataclass(frozen=True, eq=False)
+class GroupPosterior:
+    """What is known of one group: draws of use and detection, and how much use was narrowed.
+
+    Attributes:
+        use: draws, shape (DRAWS,).
+        detection: draws, shape (DRAWS,).
+        narrowed: contraction of use.
+        tied: correlation of use and detection, in logarithms.
+    """
+
+    use: Array
+    detection: Array
+    narrowed: float
+    tied: float
+
+    @classmethod
+    def of(cls, measured: Measurement, seed: int, index: int) -> "GroupPosterior":
+        use, detection = measured.draws(seed, index)
+        narrowed = contraction(measured.moments()[1], measured.prior_given_arrests()[1])
+        tied = np.corrcoef(np.log(use), np.log(detection))[0, 1]
+        return cls(use, detection, narrowed, float(tied))
+
+
+def from_arrests(
+    alone: Mapping[str, GroupPosterior], ref: str, before: Estimate, use: str, arrests: str
+) -> tuple[list[Finding], list[Estimate]]:
+    """The verdict on arrests alone, and the comparison of groups by them.
+
+    Args:
+        alone: posteriors by group.
+        ref: the group that others are compared with.
+        before: use before any data.
+        use: the conduct in the user's word.
+        arrests: what follows it in the user's word.
+    """
+    each = {g: estimate(f"{use} from {arrests} alone, {g}", x.use) for g, x in alone.items()}
+    known = max(alone, key=lambda g: alone[g].narrowed)
+    tied = alone[known].tied
+    numbers = (
+        f"Before any {arrests} were counted, {use} among {known} was put at {before}; after them, "
+        f"at {each[known]}. They take away {_per_cent(max(alone[known].narrowed, 0.0))} of the "
+        f"variance that is left once {use} is taken to be no rarer than {arrests}. The correlation "
+        f"of {use} and detection, both in logarithms, is {_signed(tied)}"
+        f"{': one can stand in for the other' if tied < -_TIED else ''}"
+    )
+    if alone[known].narrowed < _SETTLED:
+        verdict = f"{upper(use)} is not identifiable from {arrests} alone. {numbers}."
+        caveat = f"However many {arrests} are counted, this does not change."
+    else:
+        verdict = (
+            f"{upper(use)} is narrowed here, but by the prior of detection, not by "
+            f"{arrests}. {numbers}."
+        )
+        caveat = "Another prior of detection gives another answer; no count can tell which holds."
+    findings = [Finding(verdict, caveat, each[known])]
+    differences = []
+    for g in (name for name in alone if name != ref):
+        gap = estimate(
+            f"{use} from {arrests} alone, {g} − {ref}", alone[g].use - alone[ref].use, "difference"
+        )
+        differences.append(gap)
+        findings.append(compared(f"By {arrests} alone, {use}", g, ref, (each[g], each[ref]), gap))
+    return findings, [*each.values(), *differences]
+
+
+def from_surveys(
+    both: Mapping[str, GroupPosterior],
+    alone: Mapping[str, GroupPosterior],
+    ref: str,
+    use: str,
+    arrests: str,
+) -> tuple[list[Finding], list[Estimate]]:
+    """What surveys settle: use, and by it detection.
+
+    Args:
+        both: posteriors with the survey, by group.
+        alone: the same from arrests alone.
+        ref: the group that others are compared with.
+        use: the conduct in the user's word.
+        arrests: what follows it in the user's word.
+    """
+    uses = {g: estimate(f"{use} with the survey, {g}", x.use) for g, x in both.items()}
+    found = {g: estimate(f"detection, {g}", x.detection) for g, x in both.items()}
+    wide = max(both, key=lambda g: uses[g].high - uses[g].low)
+    left = both[wide].use.std() / alone[wide].use.std()
+    findings = [
+        Finding(
+            f"With the survey, {use} among {wide} is {uses[wide]}. Its standard deviation is "
+            f"{_per_cent(left)} of the one that {arrests} alone leave.",
+            "It comes from the survey; the arrests then tell how often use is detected.",
+            uses[wide],
+        )
+    ]
+    estimates = [*uses.values(), *found.values()]
+    for g in (name for name in both if name != ref and ref in both):
+        gap = estimate(f"{use}, {g} − {ref}", both[g].use - both[ref].use, "difference")
+        times = estimate(
+            f"detection, {g} / {ref}", both[g].detection / both[ref].detection, "ratio"
+        )
+        findings += [
+            compared(f"With the survey, {use}", g, ref, (uses[g], uses[ref]), gap),
+            _detected(g, ref, times, use, arrests),
+        ]
+        estimates += [gap, times]
+    return findings, estimates
+
+
+def _detected(one: str, other: str, times: Estimate, use: str, arrests: str) -> Finding:
+    what = f"The chance that a case of {use} leads to {arrests}"
+    if times.direction == 0:
+        text = (
+            f"{what} is {times} as high for {one} as for {other}; the interval covers 1: these "
+            "data do not tell for which it is higher."
+        )
+    else:
+        side = "higher" if times.direction > 0 else "lower"
+        text = f"{what} is {side} for {one} than for {other}: {times}."
+    return Finding(
+        text, f"A predictor that learns from {arrests} learns this ratio along with {use}.", times
+    )
+
+
+def left_out(
+    rates: Mapping[str, Rate],
+    shown: Sequence[str],
+    both: Mapping[str, GroupPosterior],
+    asked: Mapping[str, Rate],
+    use: str,
+) -> list[Finding]:
+    """Groups that are not shown, and those that no survey asked."""
+    said = []
+    if len(shown) < len(rates):
+        said.append(
+            Finding(
+                f"Of {len(rates):,} groups, {len(shown)} are shown: the one that all are compared "
+                "with, and those whose rates are highest and lowest."
+            )
+        )
+    unasked = [g for g in shown if g not in both]
+    if asked and unasked:
+        said.append(
+            Finding(f"There is no survey of {', '.join(unasked)}: their {use} stays unknown.")
+        )
+    return said
+
+
+def verdicts(
+    alone: Mapping[str, GroupPosterior], both: Mapping[str, GroupPosterior], group: str
+) -> Table:
+    """How far each group's use was narrowed, by arrests alone and with the survey."""
+    nothing = np.nan
+    return Table(
+        "How far the data narrow use. Contraction: the share of the prior variance of use that "
+        "they take away, 0 to 1. Tie: correlation of use and detection in logarithms; near −1 "
+        "what is left uncertain of one is made up for by the other.",
+        pd.DataFrame(
+            {
+                group: list(alone),
+                "contraction, arrests alone": [x.narrowed for x in alone.values()],
+                "tie, arrests alone": [x.tied for x in alone.values()],
+                "contraction, with the survey": [
+                    _narrowed(both[g], alone[g]) if g in both else nothing for g in alone
+                ],
+                "tie, with the survey": [both[g].tied if g in both else nothing for g in alone],
+            }
+        ),
+    )
+
+
+def _narrowed(both: GroupPosterior, alone: GroupPosterior) -> float:
+    """Contraction with the survey, against the same prior as that of arrests alone."""
+    prior = alone.use.var() / (1 - alone.narrowed)
+    return contraction(float(both.use.var()), float(prior))
+
+
+def _per_cent(share: float) -> str:
+    return f"{100 * share:.1f} %".replace("-", "−")
+
+
+def upper(text: str) -> str:
+    """A text with its first letter large and the others as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def _signed(x: float) -> str:
+    return f"{x:+.2f}".replace("-", "−")

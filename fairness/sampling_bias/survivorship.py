@@ -1,0 +1,207 @@
+"""The planes that did not come back: hits on survivors do not show where hits are deadly (G2)."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator, PercentFormatter, StrMethodFormatter
+from numpy.typing import NDArray
+
+from plausible.fairness.estimation.estimates import Estimate, estimate
+from plausible.fairness.estimation.posteriors import inference_data, shares
+from plausible.fairness.reporting.analysis import Analysis, Finding
+from plausible.fairness.reporting.figures import plain
+from plausible.fairness.reporting.wording import credible_direction
+from plausible.inference.errors import DataError
+from plausible.inference.pages.page import Picture
+from plausible.inference.pictures.style import CLASS_COLOURS, SOFT_INK, styled
+
+__all__ = ["survivorship"]
+
+Array = NDArray[np.float64]
+_SOURCE = (
+    "Mangel and Samaniego, Abraham Wald's work on aircraft survivability (1984), "
+    "https://doi.org/10.1080/01621459.1984.10478038"
+)
+
+
+def survivorship(
+    hits: Mapping[str, int],
+    exposure: Mapping[str, float] | None = None,
+    *,
+    prior: float = 1.0,
+    sources: Sequence[str] = (),
+    seed: int = 0,
+) -> Analysis:
+    r"""How often planes come back from a hit at each place, from hits on those that did.
+
+    With e_s the share of all hits that strike place s and v_s the chance to return from one,
+
+    .. math:: h \sim \mathrm{Multinomial}(\delta), \quad \delta_s = \frac{e_s v_s}{\bar v}, \quad
+              \frac{v_s}{\bar v} = \frac{\delta_s}{e_s}, \quad \bar v = \sum_s e_s v_s
+
+    Hits on survivors tell δ only. Where planes are struck, e, has to come from elsewhere: from the
+    areas of the places, if shots fall evenly. Without it e has a uniform prior.
+
+    Args:
+        hits: holes counted on planes that returned, by place.
+        exposure: area of each place, or how often it is struck, in any unit.
+        prior: α of the Dirichlet prior of δ, and of e where no exposure is given.
+        sources: of the figures.
+        seed: of the draws.
+
+    Returns:
+        The analysis; its posterior has "relative_survival", v_s / v̄, by place.
+
+    Raises:
+        DataError: for fewer than two places, no hits, or exposures that are not positive and of
+            the same places.
+    """
+    places = list(hits)
+    _check(hits, exposure)
+    seen = shares([hits[s] for s in places], prior, seed)
+    if exposure is None:
+        struck = shares(np.zeros(len(places)), prior, seed + 1)
+    else:
+        area = np.array([exposure[s] for s in places], dtype=np.float64)
+        struck = np.broadcast_to(area / area.sum(), seen.shape)
+    holes = [estimate(f"share of holes, {s}", seen[:, i]) for i, s in enumerate(places)]
+    survival = [
+        estimate(f"return from a hit relative to the average, {s}", x, "ratio")
+        for s, x in zip(places, (seen / struck).T, strict=True)
+    ]
+    most = int(np.argmax([hits[s] for s in places]))
+    holed = np.array([hits[s] for s in places]) / sum(hits.values())
+    counted = [None] * len(places) if exposure is None else (holed / struck[0] - 1).tolist()
+    order = sorted(range(len(places)), key=lambda i: survival[i].value)
+    findings = [
+        Finding(
+            f"Most holes on returning planes are at the {places[most]}: {holes[most]}. That alone "
+            "does not make it the place where a hit is worst.",
+            "Only planes that came back were counted.",
+            holes[most],
+        ),
+        *(_returned(places[i], survival[i], counted[i]) for i in order),
+    ]
+    if exposure is None:
+        findings.append(
+            Finding(
+                "Where planes are struck is not known here. From holes on returning planes alone, "
+                "places that are struck often cannot be told from places where a hit does little."
+            )
+        )
+    return Analysis(
+        name="survivorship",
+        title="The planes that did not come back",
+        question="From a hit at which place do planes return least often?",
+        findings=findings,
+        estimates=[*holes, *survival],
+        assumptions=[
+            f"Shares of holes have a Dirichlet prior with {prior:g} for each place.",
+            "Each hole counts once and tells nothing about the next.",
+            "Shots fall in proportion to the given exposure of each place."
+            if exposure is not None
+            else f"Every division of shots over the places is possible: Dirichlet({prior:g}).",
+            _sensitivity(hits, exposure, order[0]),
+        ],
+        cannot_show=[
+            "How many planes were lost: that enters only as an average over all places.",
+            "Whether armour would help. That is an action with a cost of its own, its weight.",
+        ],
+        sources=[*sources, _SOURCE],
+        posterior=inference_data(
+            {"relative_survival": seen / struck},
+            {"relative_survival": ["place"]},
+            {"place": places},
+        ),
+        draw=lambda: [_picture(places, holes, survival)],
+        details={"holes": {s: int(hits[s]) for s in places}},
+    )
+
+
+def _check(hits: Mapping[str, int], exposure: Mapping[str, float] | None) -> None:
+    if len(hits) < 2 or min(hits.values()) < 0 or not sum(hits.values()):
+        raise DataError(f"Two places or more need holes counted from 0 up, but got {dict(hits)}.")
+    if exposure is not None and (
+        set(exposure) != set(hits) or not all(0 < x < np.inf for x in exposure.values())
+    ):
+        raise DataError(
+            f"Each of the places {', '.join(hits)} needs a positive exposure, but got "
+            f"{dict(exposure)}."
+        )
+
+
+def _returned(place: str, survival: Estimate, counted: float | None) -> Finding:
+    side = credible_direction(survival, counted)
+    if side == 0:
+        where = "covers 1" if survival.direction == 0 else "keeps off 1 by the prior alone"
+        text = (
+            f"Planes returned from a hit at the {place} {survival} as often as from hits on "
+            f"average; the interval {where}: these data do not tell whether it is worse."
+        )
+    else:
+        word = "more" if side > 0 else "less"
+        text = (
+            f"Planes returned from a hit at the {place} {word} often than from hits on average: "
+            f"{survival}."
+        )
+    return Finding(text, estimate=survival)
+
+
+def _sensitivity(hits: Mapping[str, int], exposure: Mapping[str, float] | None, index: int) -> str:
+    names = list(hits)
+    each = []
+    for prior in (1.0, 0.5, 2.0):
+        seen = shares([hits[s] for s in names], prior)[:, index]
+        if exposure is None:
+            struck: Array | float = shares(np.zeros(len(names)), prior, 1)[:, index]
+        else:
+            struck = exposure[names[index]] / sum(exposure.values())
+        each.append(f"Dirichlet({prior:g}): {estimate('', seen / struck, 'ratio')}")
+    return f"Prior sensitivity of the return from a hit at the {names[index]}: {'; '.join(each)}."
+
+
+def _ticks(survival: Sequence[Estimate]) -> list[float]:
+    low, high = min(e.low for e in survival), max(e.high for e in survival)
+    return [x for x in (0.01, 0.1, 0.25, 0.5, 0.7, 1, 1.4, 2, 4, 10, 100) if low / 2 < x < 2 * high]
+
+
+@styled
+def _drawn(
+    places: Sequence[str], holes: Sequence[Estimate], survival: Sequence[Estimate]
+) -> Figure:
+    figure = Figure(figsize=(7, 1.2 + 0.4 * len(places)), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    rows = np.arange(len(places))
+    for axes, numbers, colour in ((left, holes, 0), (right, survival, 1)):
+        for row, e in zip(rows, numbers, strict=True):
+            axes.plot([e.low, e.high], [row, row], color=CLASS_COLOURS[colour])
+            axes.plot(e.value, row, "o", color=CLASS_COLOURS[colour])
+    left.set_yticks(rows, [plain(name) for name in places])
+    left.invert_yaxis()
+    left.set_xlim(left=0)
+    left.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    left.set_xlabel("share of the holes that were counted")
+    right.set_xscale("log")
+    right.set_xticks(_ticks(survival), minor=False)
+    right.xaxis.set_major_formatter(StrMethodFormatter("{x:g} ×"))
+    right.xaxis.set_minor_locator(NullLocator())
+    right.axvline(1, color=SOFT_INK, linewidth=0.8, linestyle="--")
+    right.set_xlabel("return from a hit, relative to the average")
+    return figure
+
+
+def _picture(
+    places: Sequence[str], holes: Sequence[Estimate], survival: Sequence[Estimate]
+) -> Picture:
+    said = "; ".join(
+        f"{s}: {h} of the holes, return {v}"
+        for s, h, v in zip(places, holes, survival, strict=True)
+    )
+    return Picture(
+        "survivorship",
+        _drawn(places, holes, survival),
+        "Left: where holes were counted on planes that came back. Right: how often planes come "
+        "back from a hit at that place, relative to the average. Bars are 95 % intervals.",
+        f"Two rows of intervals by place. {said}.",
+    )

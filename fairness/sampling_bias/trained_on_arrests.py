@@ -1,0 +1,186 @@
+"""What a classifier learns that is trained on arrests instead of use, by simulation (G2)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import special
+
+from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
+from plausible.fairness.estimation.logistic import refitted
+from plausible.fairness.estimation.posteriors import inference_data
+from plausible.fairness.proxies.proxy_scores import top
+from plausible.fairness.reporting.analysis import Analysis, Finding, Table
+from plausible.fairness.reporting.wording import deviations
+from plausible.inference.errors import DataError
+
+__all__ = ["trained_on_arrests"]
+
+Array = NDArray[np.float64]
+_REFITS = 100
+_PRIORS = (1.0, 0.5, 2.0)
+
+
+def trained_on_arrests(
+    use: Mapping[str, float],
+    detection: Mapping[str, float],
+    *,
+    people: int = 50_000,
+    separation: float = 1.0,
+    flagged: float = 0.1,
+    seed: int = 0,
+) -> Analysis:
+    r"""Train one logistic regression on use and one on arrests, and see whom each would flag.
+
+    .. math:: y \sim \mathrm{Bernoulli}(u_g), \quad a \sim \mathrm{Bernoulli}(y\, d_g), \quad
+              x \sim N(D y, 1)
+
+    Both see the group and a trait x that tells something about use. Trained on arrests, the
+    average score in a group tends to u_g d_g; trained on use, to u_g. Half of the people are for
+    training, half for the figures. The posterior covers the training half by regressions on
+    Bayesian-bootstrap samples of it, and the other half by a Dirichlet.
+
+    Args:
+        use: u, the share of each group that uses.
+        detection: d, the chance that a case of use leads to an arrest.
+        people: simulated in each group.
+        separation: D, how much the trait tells about use.
+        flagged: the share of all people with the highest scores, who are flagged.
+        seed: of the simulation.
+
+    Returns:
+        The analysis; its posterior has "flagged_by_arrests" and "flagged_by_use", the share of
+        each group among the flagged.
+
+    Raises:
+        DataError: for rates outside of 0 to 1, other groups in one than in the other, or fewer
+            than 100 people.
+    """
+    names = list(use)
+    if set(names) != set(detection) or len(names) < 2:
+        raise DataError("Use and detection need the same two groups or more.")
+    given = [*use.values(), *detection.values(), flagged]
+    if not all(0 <= x <= 1 for x in given) or people < 100:
+        raise DataError(f"Rates lie from 0 to 1 and people are 100 or more, but got {given}.")
+    g, y, arrested, X = _simulate(use, detection, people, separation, seed)
+    train = np.arange(len(g)) % 2 == 0
+    scores = {
+        label: refitted(X[train], target[train], X[~train], _REFITS, scale=10.0, seed=seed)
+        for label, target in (("use", y), ("arrests", arrested))
+    }
+    wanted = round(flagged * int((~train).sum()))
+    taken = {k: top(s, wanted, seed) for k, s in scores.items()}
+    kinds = 4 * g[~train, None] + 2 * taken["use"] + taken["arrests"]
+    cells = np.stack([np.bincount(kind, minlength=4 * len(names)) for kind in kinds.T])
+    by_use, by_arrests = _among_flagged(cells, _PRIORS[0], seed)
+    findings, estimates, means = [], [], []
+    for i, name in enumerate(names):
+        one = estimate(f"share of the flagged, trained on arrests, {name}", by_arrests[:, i])
+        other = estimate(f"share of the flagged, trained on use, {name}", by_use[:, i])
+        gap = estimate(
+            f"share of the flagged, arrests − use, {name}",
+            by_arrests[:, i] - by_use[:, i],
+            "difference",
+        )
+        findings.append(_flagged(name, one, other, gap))
+        estimates += [one, other, gap]
+        of = g[~train] == i
+        means.append(
+            [name, use[name], use[name] * detection[name]]
+            + [float(special.expit(scores[k][of]).mean()) for k in ("use", "arrests")]
+        )
+    return Analysis(
+        name="trained-on-arrests",
+        title="Trained on arrests instead of use",
+        question="Whom does a classifier flag that was trained on arrests, and whom one that was "
+        "trained on use?",
+        findings=findings,
+        estimates=estimates,
+        assumptions=[
+            f"The people are simulated: {people:,} in each group, with the rates in the table.",
+            "Only those who use are arrested, each with the chance of detection of their group.",
+            f"A trait tells about use as well in every group; its means lie "
+            f"{deviations(separation)} apart.",
+            f"The {100 * flagged:g} % with the highest scores are flagged.",
+            "Intervals are of the simulation, of the half that trains as of the other.",
+            _sensitivity(cells, names[0], seed),
+        ],
+        cannot_show=[
+            "What a classifier on real records does: real detection also differs within groups.",
+            "What causes detection to differ, and whether flagging anybody is justified.",
+        ],
+        posterior=inference_data(
+            {"flagged_by_use": by_use, "flagged_by_arrests": by_arrests},
+            {"flagged_by_use": ["group"], "flagged_by_arrests": ["group"]},
+            {"group": names},
+        ),
+        tables=[
+            Table(
+                "Average score of people who were held out, as shares, beside the true rates",
+                pd.DataFrame(
+                    means,
+                    columns=["group", "use", "arrests", "trained on use", "trained on arrests"],
+                ),
+            )
+        ],
+        details={"people": people, "separation": separation, "flagged": flagged},
+    )
+
+
+def _simulate(
+    use: Mapping[str, float],
+    detection: Mapping[str, float],
+    people: int,
+    separation: float,
+    seed: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], Array]:
+    """Group, use, arrest and features of everybody."""
+    random = np.random.default_rng(seed)
+    g = np.repeat(np.arange(len(use)), people)
+    y = random.uniform(size=len(g)) < np.array([use[name] for name in use])[g]
+    arrested = y & (random.uniform(size=len(g)) < np.array([detection[name] for name in use])[g])
+    trait = random.normal(separation * y)
+    return g, y.astype(np.int64), arrested.astype(np.int64), np.c_[trait, np.eye(len(use))[g]]
+
+
+def _among_flagged(cells: NDArray[np.int64], prior: float, seed: int) -> tuple[Array, Array]:
+    """The share of each group among those flagged by use and by arrests, each (DRAWS, groups).
+
+    Args:
+        cells: counts of groups and flags in each refit, shape (refits, 4 · groups).
+        prior: α of the Dirichlet prior of every cell.
+        seed: of the draws.
+    """
+    alpha = np.repeat(prior + cells, DRAWS // _REFITS, axis=0)
+    drawn = np.random.default_rng(seed).standard_gamma(alpha).reshape(len(alpha), -1, 4)
+    by_use, by_arrests = drawn[..., [2, 3]].sum(2), drawn[..., [1, 3]].sum(2)
+    return by_use / by_use.sum(1, keepdims=True), by_arrests / by_arrests.sum(1, keepdims=True)
+
+
+def _sensitivity(cells: NDArray[np.int64], name: str, seed: int) -> str:
+    each = []
+    for prior in _PRIORS:
+        by_use, by_arrests = _among_flagged(cells, prior, seed)
+        gap = estimate("", by_arrests[:, 0] - by_use[:, 0], "difference")
+        each.append(f"Dirichlet({prior:g}): {gap}")
+    return (
+        f"Prior sensitivity of the share of {name} among the flagged, arrests − use: "
+        f"{'; '.join(each)}."
+    )
+
+
+def _flagged(name: str, one: Estimate, other: Estimate, gap: Estimate) -> Finding:
+    both = f"{one} trained on arrests, {other} trained on use"
+    if gap.direction == 0:
+        text = (
+            f"The share of {name} among the flagged is {both}. The interval of the difference, "
+            f"{gap}, covers zero: this simulation does not tell which is higher."
+        )
+    else:
+        side = "larger" if gap.direction > 0 else "smaller"
+        text = (
+            f"The share of {name} among the flagged is {side} when training on arrests: {both}, a "
+            f"difference of {gap}."
+        )
+    return Finding(text, "People differ here as stated; nothing was counted.", gap)

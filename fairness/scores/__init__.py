@@ -1,0 +1,1 @@
+"""Risk scores, thresholds and their errors."""

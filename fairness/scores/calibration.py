@@ -1,0 +1,244 @@
+"""Calibration: whether one score means the same in every group (G13)."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from plausible.fairness.counts.counts import Counts
+from plausible.fairness.estimation.estimates import Estimate, estimate
+from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, inference_data
+from plausible.fairness.reporting.analysis import Analysis, Finding, Table
+from plausible.fairness.reporting.plots import curves
+from plausible.fairness.reporting.wording import (
+    SHOWN,
+    basis,
+    cause,
+    clearly,
+    counted_gap,
+    credible_direction,
+    needs,
+    reference_of,
+    sensitivity,
+    widest,
+    with_cases,
+)
+from plausible.inference.errors import DataError
+from plausible.inference.pages.page import Picture
+
+__all__ = ["calibration"]
+
+Array = NDArray[np.float64]
+_LEVELS = 50
+
+
+def calibration(
+    counts: Counts,
+    *,
+    reference: str | None = None,
+    prior: Prior = PRIORS["uniform"],
+    seed: int = 0,
+) -> Analysis:
+    r"""How often the outcome comes at each level of a score, by group.
+
+    Groups are compared at equal levels, which are weighted by the people w of both groups there:
+
+    .. math:: \frac{\sum_s w_s\, (\theta_{sg} - \theta_{sr})}{\sum_s w_s}, \quad
+              \theta_{sg} \mid k_{sg}, n_{sg} \sim
+              \mathrm{Beta}(a / S + k_{sg},\; b / S + n_{sg} - k_{sg})
+
+    The prior is spread over the S levels of the sum: Beta(a, b) at each of them would draw the
+    average of a small group to its own mean S times as strongly as that of one rate.
+
+    Args:
+        counts: trials and events (outcomes) by group, with the levels of the score as strata.
+        reference: r, the group that others are compared with; the largest by default.
+        prior: of the rate at one level; of an average over levels, spread over them.
+        seed: of the draws.
+
+    Returns:
+        The analysis; its posterior has "difference" by group, if there are two or more.
+
+    Raises:
+        UnknownName: for a measure or reference that is not there.
+        DataError: for counts without levels, with a single one or more than 50, or without people.
+    """
+    needs(counts, "trials", "events")
+    if not 2 <= len(counts.strata) <= _LEVELS:
+        raise DataError(
+            f"Calibration needs counts at 2 to {_LEVELS} levels of the score, but there are "
+            f"{len(counts.strata)}. Give the column of levels as `by`; round a fine score first."
+        )
+    n, names = counts.cells("trials"), counts.groups
+    sizes = n.sum(axis=0)
+    known = with_cases(counts, sizes, counts.label_of("trials"))
+    ref = reference_of(counts, sizes, reference)
+    largest = sorted(known, key=lambda i: -sizes[i])[:SHOWN]
+    shown = sorted({ref, *largest[: SHOWN - (ref not in largest)]})
+    common = {i: np.flatnonzero((n[:, i] > 0) & (n[:, ref] > 0)) for i in shown if i != ref}
+    label = f"{counts.label_of('events')} at equal {counts.by}"
+    rates = _rates(counts, prior, seed)
+    draws = {
+        i: _standardised(counts, prior, seed, i, ref, levels)
+        for i, levels in common.items()
+        if len(levels)
+    }
+    gaps = {
+        i: estimate(f"{label}, {names[i]} − {names[ref]}", x, "difference")
+        for i, x in draws.items()
+    }
+    findings = [
+        _finding(label, names[i], names[ref], gaps[i])
+        for i in sorted(gaps, key=lambda i: -clearly(gaps[i]))
+    ]
+    assumptions = basis(counts, prior)
+    assumptions.append(
+        "Levels weigh as many as they have people of the two groups that are compared; levels at "
+        "which one of them has nobody are left out. In an average over levels the prior is spread "
+        "over them, each with its share of it."
+    )
+    if gaps:
+        far = widest(gaps)
+        findings.insert(1, _level_by_level(counts, rates, far, ref, common[far]))
+
+        def headline(p: Prior) -> Estimate:
+            drawn = _standardised(counts, p, seed, far, ref, common[far])
+            return estimate(gaps[far].label, drawn, "difference")
+
+        assumptions.append(sensitivity(headline))
+    return Analysis(
+        name="calibration",
+        title="What a score means, by group",
+        question=f"At the same {counts.by}, do {counts.label_of('events')} come as often in every "
+        f"{counts.group}?",
+        findings=[*findings, *_not_compared(counts, ref, known, shown, gaps)],
+        estimates=list(gaps.values()),
+        assumptions=assumptions,
+        cannot_show=[
+            cause(counts),
+            "Whether a score that means the same for every group treats them alike: it can err "
+            "more often on one of them all the same, and it can be calibrated by ignoring what "
+            "sets people of one group apart.",
+            f"Whether recorded {counts.label_of('events')} are what they stand for.",
+        ],
+        sources=[counts.source] if counts.source else [],
+        counts=counts,
+        posterior=_posterior(names, draws),
+        tables=[_levels(counts, rates, shown)],
+        draw=lambda: [_curves(counts, rates, shown, ref)],
+        details={"reference": names[ref], "levels": len(counts.strata), "shown": len(shown)},
+    )
+
+
+def _rates(counts: Counts, prior: Prior, seed: int) -> Rates:
+    """Rates of all cells: that of level s and group i has the index s · groups + i."""
+    return Rates(counts.cells("events").ravel(), counts.cells("trials").ravel(), prior, seed)
+
+
+def _standardised(
+    counts: Counts, prior: Prior, seed: int, one: int, other: int, levels: NDArray[np.int64]
+) -> Array:
+    """Draws of the weighted difference between two groups, shape (DRAWS,)."""
+    n = counts.cells("trials")
+    groups = n.shape[1]
+    spread = Prior(prior.events / len(levels), prior.others / len(levels))
+    rates = _rates(counts, spread, seed)
+    weights = n[levels][:, [one, other]].sum(axis=1)
+    parts = [
+        w * (rates.draws_of(s * groups + one) - rates.draws_of(s * groups + other))
+        for w, s in zip(weights, levels.tolist(), strict=True)
+    ]
+    return np.sum(parts, axis=0) / weights.sum()
+
+
+def _finding(label: str, one: str, other: str, gap: Estimate) -> Finding:
+    if gap.direction == 0:
+        text = (
+            f"The rates of {label} of {one} and {other} differ by {gap}, which covers zero: these "
+            "data do not tell for whom it is higher."
+        )
+    else:
+        side = "higher" if gap.direction > 0 else "lower"
+        text = f"The rate of {label} is {side} for {one} than for {other}: a difference of {gap}."
+    return Finding(text, "An average over levels: differences of both signs can cancel.", gap)
+
+
+def _level_by_level(
+    counts: Counts, rates: Rates, one: int, other: int, levels: NDArray[np.int64]
+) -> Finding:
+    """At how many levels each of two groups has the higher rate."""
+    groups = len(counts.groups)
+    cells = [(s * groups + one, s * groups + other) for s in levels.tolist()]
+    sides = [
+        credible_direction(rates.difference("", *pair), counted_gap(rates, *pair)) for pair in cells
+    ]
+    higher, lower = sides.count(1), sides.count(-1)
+    return Finding(
+        f"Level by level, {counts.groups[one]} lies above {counts.groups[other]} at {higher} of "
+        f"{len(sides)} and below at {lower}; at {len(sides) - higher - lower} the data do not "
+        "tell."
+    )
+
+
+def _not_compared(
+    counts: Counts, ref: int, known: list[int], shown: list[int], gaps: dict[int, Estimate]
+) -> list[Finding]:
+    """Groups that a reader would look for in vain, and why."""
+    names, said = counts.groups, []
+    if len(known) == 1:
+        said.append(f"There is no other {counts.group} to compare {names[ref]} with.")
+    if apart := [names[i] for i in shown if i != ref and i not in gaps]:
+        said.append(f"{', '.join(apart)} and {names[ref]} have no level in common: not compared.")
+    if len(shown) < len(known):
+        said.append(f"Of {len(known):,} groups, the {len(shown)} largest are shown.")
+    if empty := [names[i] for i in range(len(names)) if i not in known][:SHOWN]:
+        said.append(f"Nothing is said about {', '.join(empty)}: nobody was counted there.")
+    return [Finding(text) for text in said]
+
+
+def _posterior(names: tuple[str, ...], draws: dict[int, Array]) -> object:
+    if not draws:
+        return None
+    stacked = np.stack(list(draws.values()), axis=1)
+    return inference_data(
+        {"difference": stacked}, {"difference": ["group"]}, {"group": [names[i] for i in draws]}
+    )
+
+
+def _curves(counts: Counts, rates: Rates, shown: list[int], ref: int) -> Picture:
+    """The rate at each level, for the reference and the largest other groups."""
+    groups, n = len(counts.groups), counts.cells("trials")
+    order = sorted(shown, key=lambda i: (i != ref, -n[:, i].sum()))
+    try:
+        levels = [float(level) for level in counts.strata]
+    except ValueError:
+        levels = [float(i) for i in range(1, len(counts.strata) + 1)]
+    lines = {
+        counts.groups[i]: [
+            (levels[s], rates.estimate("", s * groups + i))
+            for s in np.argsort(levels).tolist()
+            if n[s, i]
+        ]
+        for i in order
+    }
+    axes = (str(counts.by), f"rate of {counts.label_of('events')}")
+    caption = "Where a score means the same for all, the lines lie on one another."
+    return curves("calibration", axes, lines, caption=caption)
+
+
+def _levels(counts: Counts, rates: Rates, shown: list[int]) -> Table:
+    groups, n = len(counts.groups), counts.cells("trials")
+    rows = []
+    for s, level in enumerate(counts.strata):
+        for i in shown:
+            found = rates.estimate("", s * groups + i)
+            rows.append(
+                {
+                    "level": level,
+                    "group": counts.groups[i],
+                    "people": int(n[s, i]),
+                    "rate": found.value if n[s, i] else None,
+                    "low": found.low if n[s, i] else None,
+                    "high": found.high if n[s, i] else None,
+                }
+            )
+    return Table(f"Rate of {counts.label_of('events')} at each {counts.by}", pd.DataFrame(rows))

@@ -1,0 +1,5 @@
+"""`python -m plausible.inference.cli`."""
+
+from plausible.inference.cli import main
+
+main()

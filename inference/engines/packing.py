@@ -1,0 +1,83 @@
+"""Packing: small parameters of a player, and its optimiser's state, laid into flat tensors."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from plausible.inference.engines.optimizer_state import Mover
+from plausible.inference.engines.rounds import Group
+from plausible.inference.graphs.capture import Refused
+
+__all__ = ["Packed", "pack"]
+
+_SMALL = 65536
+
+
+class Packed:
+    """One player's parameters in flat tensors that the parameters themselves are views of.
+
+    Attributes:
+        groups: which parameters lie together.
+        state: for every group its value and its moments; the optimiser's step last.
+    """
+
+    def __init__(self, mover: Mover, positions: dict[int, int], moved: frozenset[int]) -> None:
+        self.mover = mover
+        self._own = [p.data for p in mover.parameters]
+        small = [
+            j
+            for j, p in enumerate(mover.parameters)
+            if p.numel() <= _SMALL and j in moved and p.dtype == mover.parameters[0].dtype
+        ]
+        rest = [[j] for j in range(len(mover.parameters)) if j not in small]
+        self.groups = [
+            Group(
+                members,
+                [positions[id(mover.parameters[j])] for j in members],
+                [mover.parameters[j].shape for j in members],
+            )
+            for members in ([small] if small else []) + rest
+        ]
+        self.state = [self._laid_together(group) for group in self.groups] + [[mover.step]]
+
+    @torch.no_grad()
+    def _laid_together(self, group: Group) -> list[Tensor]:
+        lists = [self.mover.parameters, *self.mover.moments.values()]
+        flat = []
+        for values in lists:
+            own = [values[j].detach().contiguous() for j in group.members]
+            whole = group.whole(own)
+            for j, part in zip(group.members, group.parts(whole), strict=True):
+                values[j].data = part
+            flat.append(whole)
+        return flat
+
+    @torch.no_grad()
+    def unpack(self) -> None:
+        """Give every parameter the memory that it had before, with its value of now."""
+        for p, own in zip(self.mover.parameters, self._own, strict=True):
+            own.copy_(p.data)
+            p.data = own
+
+
+def pack(
+    movers: Sequence[Mover], weights: Sequence[Tensor], moved: Sequence[frozenset[int]]
+) -> list[Packed]:
+    """Pack the parameters of all players.
+
+    Args:
+        movers: of the players.
+        weights: all weights of the run.
+        moved: for every player the positions of the parameters that have a gradient.
+
+    Raises:
+        Refused: if a parameter belongs to two players, or is no weight of the program.
+    """
+    positions = {id(w): i for i, w in enumerate(weights)}
+    owned = [id(p) for mover in movers for p in mover.parameters]
+    if len(set(owned)) < len(owned):
+        raise Refused("a parameter belongs to two players")
+    if not all(p in positions for p in owned):
+        raise Refused("a player moves parameters that are not the model's")
+    return [Packed(mover, positions, m) for mover, m in zip(movers, moved, strict=True)]

@@ -1,0 +1,1 @@
+"""How good a trained model is on data that it has not seen."""

@@ -1,0 +1,1 @@
+"""Any function of tensors as one graph, and the graph as machine code."""

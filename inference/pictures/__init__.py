@@ -1,0 +1,1 @@
+"""Pictures: functions from tensors to figures."""

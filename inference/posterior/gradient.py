@@ -1,0 +1,197 @@
+"""The log density of a model and its gradient as one compiled function of NumPy vectors."""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.fx import GraphModule
+
+from plausible.inference.engines.engine import Backend
+from plausible.inference.graphs.background import Compilation
+from plausible.inference.graphs.capture import Refused, capture
+from plausible.inference.graphs.equality import check_equal
+from plausible.inference.graphs.inductor import (
+    artifact_path,
+    check_compiler,
+    key_of,
+    load_artifact,
+)
+from plausible.inference.graphs.passes import hoist, lift_constants
+from plausible.inference.isolation import default_float64
+from plausible.inference.posterior.joint import Joint, in_double
+from plausible.models.errors import ModelError, PlausibleError
+
+__all__ = ["Gradient", "Vector"]
+
+Vector = np.ndarray[Any, np.dtype[np.float64]]
+
+_TOLERANCE = 1e-8
+_RADII = (1.0, 1.0, 1.0, 3.0, 3.0)  # of the points at which a graph is checked
+
+
+class Captured:
+    """A captured graph of one vector, with the tensors that it reads besides.
+
+    It pickles as the function alone, from its code: a pickled graph would be traced again, which
+    turns the numbers in it into tensors that it holds.
+    """
+
+    def __init__(self, graph: GraphModule, vector: Tensor) -> None:
+        fixed = [x.detach() for x in lift_constants(graph)]
+        count = 1 + len(fixed)
+        fixed += hoist(graph, range(1, count), [vector, *fixed])
+        self.graph, self.fixed = graph, _used(graph, fixed)
+
+    def described(self) -> str:
+        return f"# float64\n{self.graph.code}"
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        with default_float64():
+            return self.graph(*inputs)[0]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Code, (self.described(),)
+
+
+class Code:
+    """The function that a graph's code defines."""
+
+    def __init__(self, code: str) -> None:
+        names = {"torch": torch, "device": torch.device, "inf": math.inf, "nan": math.nan}
+        exec(code, names)
+        self._forward: Any = names["forward"]
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        with default_float64():
+            return self._forward(None, *inputs)[0]
+
+
+class Gradient:
+    """From an unconstrained vector to the log density and its gradient; threads may share it.
+
+    Inside `in_double` when it is made, and when it is called where `backend.engine` is "eager".
+
+    Args:
+        joint: the density.
+        compile: whether the captured graph is compiled, or carried out operation by operation.
+
+    Attributes:
+        backend: which engine computes it, and why.
+        seconds: what capturing and compiling took.
+    """
+
+    def __init__(self, joint: Joint, compile: bool) -> None:
+        self._joint, self._lock = joint, threading.Lock()
+        began = time.perf_counter()
+        self._function: Callable[..., Any] | None = None
+        self._prepare(compile)
+        self.seconds = time.perf_counter() - began
+
+    def __call__(self, vector: Vector) -> tuple[float, Vector]:
+        if self._function is None:
+            with self._lock, torch.enable_grad():
+                both = self._both(torch.from_numpy(vector))[0].numpy()
+        else:
+            try:
+                both = self._function(torch.from_numpy(vector), *self._fixed).numpy()
+            except RuntimeError:  # as of a Cholesky factor that there is not; a model may go on
+                with in_double(), self._lock, torch.enable_grad():
+                    both = self._both(torch.from_numpy(vector))[0].numpy()
+        return both[0], both[1:]
+
+    def _both(self, vector: Tensor) -> Sequence[Tensor]:
+        point = vector.detach().requires_grad_(True)
+        value = self._joint(point)
+        gradient = torch.zeros_like(point)
+        if value.requires_grad:
+            (gradient,) = torch.autograd.grad(value, point)
+        return [torch.cat([value.detach().reshape(1), gradient])]
+
+    def _prepare(self, compile: bool) -> None:
+        points = [torch.empty(self._joint.size).uniform_(-r, r) for r in _RADII]
+        self._check_proper(points)
+        try:
+            captured = Captured(capture(lambda vector: self._both(vector), points[:1]), points[0])
+            self._check(captured, captured.fixed, points, "the captured graph")
+        except Refused as refused:
+            reason = f"Every gradient runs the model in Pyro, because {refused}."
+            self.backend = Backend("eager", reason)
+            return
+        self._function, self._fixed = captured, captured.fixed
+        if not compile:
+            self.backend = Backend("captured", "compile=False asked for no compiled code.")
+            return
+        try:
+            code = _compiled(captured, points[0])
+            self._check(code, captured.fixed, points, "the compiled code")
+        except Refused as refused:
+            reason = f"The captured graph runs operation by operation, because {refused}."
+            self.backend = Backend("captured", reason)
+            return
+        self._function = code
+        self.backend = Backend("compiled", "The density was captured and compiled.")
+
+    def _check_proper(self, points: list[Tensor]) -> None:
+        """Refuse a density that does not change with some latent value: it is improper."""
+        moved = torch.zeros(self._joint.size, dtype=torch.bool)
+        for point in points:
+            try:
+                moved |= self._both(point)[0][1:] != 0  # NaN is no zero
+            except Exception:
+                return
+            if moved.all():
+                return
+        name, count = self._joint.site_at(int((~moved).nonzero()[0])), int((~moved).sum())
+        raise ModelError(
+            f"The density does not depend on {count:,} of {moved.numel():,} latent values, the "
+            f"first of them of site {name!r}, so it has no posterior there. Give the site a prior "
+            "that is not masked."
+        )
+
+    def _check(self, function: Any, fixed: list[Tensor], points: list[Tensor], what: str) -> None:
+        for point in points:
+            try:
+                expected = self._both(point)[0]
+            except PlausibleError as error:
+                raise Refused(f"it has other latent sites at other values ({error})") from error
+            except Exception:  # no density so far out; such points run in Pyro
+                continue
+            try:
+                given = function(point, *fixed)
+            except RuntimeError:
+                continue
+            check_equal(f"{what}'s gradient", [given], [expected], _TOLERANCE)
+
+
+def _used(graph: GraphModule, fixed: list[Tensor]) -> list[Tensor]:
+    """Remove the inputs that the graph does not read, but for the first."""
+    inputs = [node for node in graph.graph.nodes if node.op == "placeholder"][1:]
+    kept = [x for node, x in zip(inputs, fixed, strict=True) if node.users]
+    for node in inputs:
+        if not node.users:
+            graph.graph.erase_node(node)
+    graph.recompile()
+    return kept
+
+
+def _compiled(captured: Captured, vector: Tensor) -> Callable[..., Any]:
+    check_compiler()
+    inputs = [vector, *captured.fixed]
+    path = artifact_path(key_of(captured, inputs, small=True))
+    if not path.exists():
+        compilation = Compilation(captured, inputs, path, small=True)
+        try:
+            compilation.wait()
+        finally:
+            compilation.stop()
+    try:
+        code = load_artifact(path)
+        return code if isinstance(code(*inputs), Tensor) else lambda *inputs: code(*inputs)[0]
+    except (RuntimeError, OSError, EOFError) as error:
+        path.unlink(missing_ok=True)
+        raise Refused(f"its code could not be read ({type(error).__name__})") from error

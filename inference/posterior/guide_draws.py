@@ -1,0 +1,134 @@
+"""Draws from a fitted guide, with the weights that tell how far it is from the posterior."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyro
+import torch
+from pyro import poutine
+from pyro.infer.autoguide import AutoMultivariateNormal
+from torch import Tensor, nn
+
+from plausible.inference.graphs.capture import Refused, capture
+from plausible.inference.graphs.passes import lift_noise
+from plausible.inference.isolation import isolated
+from plausible.inference.posterior.gradient import Vector
+from plausible.inference.posterior.joint import frozen
+from plausible.inference.posterior.log_density import AT_ONCE, LogDensity
+from plausible.inference.posterior.sites import samples
+from plausible.inference.training.fit import fit
+from plausible.inference.training.result import Fit
+from plausible.models.base import GenerativeModel
+from plausible.models.errors import ModelError
+from plausible.models.objectives.objective import ELBO
+from plausible.models.objectives.optimizers import Adam, CosineDecay
+
+__all__ = ["GuideDraws", "guide_draws"]
+
+_RATE = 0.02
+
+
+@dataclass(frozen=True)
+class GuideDraws:
+    """Draws from a guide.
+
+    Attributes:
+        values: for every latent and deterministic site an array (draws, *shape).
+        log_weights: ln p(x, θ) - ln q(θ) of every draw.
+        run: how the guide was trained.
+    """
+
+    values: dict[str, Vector]
+    log_weights: Vector
+    run: Fit
+
+
+class _Bound(nn.Module):
+    """A program with its data, so that nothing is cut into batches."""
+
+    def __init__(self, program: Any, data: tuple[Tensor, ...], context: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.program = program
+        self._data, self._context = data, context
+
+    def forward(self) -> Any:
+        return self.program(*self._data, **self._context)
+
+
+def guide_draws(
+    model: Any,
+    data: tuple[Tensor, ...],
+    context: Mapping[str, Any],
+    guide: Any,
+    density: LogDensity,
+    count: int,
+    steps: int,
+    seed: int,
+) -> GuideDraws:
+    """Train a guide on all data, draw from it, and weigh the draws by the model.
+
+    The model is held fixed. By default the guide is a normal distribution with all correlations
+    over the unconstrained latents: an independent one understates the width of a correlated
+    posterior.
+
+    Raises:
+        ModelError: if the model has discrete latent sites, or the guide does not fit it.
+    """
+    if density.enumerated:
+        raise ModelError(
+            f"method='svi' takes no discrete latent sites, and {density.enumerated[0]!r} is one. "
+            "Use method='nuts', which sums it out."
+        )
+    twin = frozen(model)
+    twin = twin.model if isinstance(twin, GenerativeModel) else twin
+    target = poutine.substitute(_Bound(twin, data, context), data=_stored())
+    chosen = _Bound(guide, data, context) if guide is not None else AutoMultivariateNormal(target)
+    optimizer = Adam(CosineDecay(_RATE, steps))
+    run = fit(
+        target,
+        guide=chosen,
+        objective=ELBO(optimizer=optimizer),
+        steps=steps,
+        batch_size=None,
+        device="cpu",
+        seed=seed,
+    )
+    names = [*density.names, *density.deterministic]
+
+    def drawn(_: Tensor) -> list[Tensor]:
+        proposal = poutine.trace(chosen).get_trace()
+        joint = poutine.trace(poutine.replay(target, trace=proposal)).get_trace()
+        weight = joint.log_prob_sum() - proposal.log_prob_sum()
+        sites = samples(joint)
+        values = [sites[n]["value"].expand(density.shapes[n]) for n in names]
+        return [torch.as_tensor(weight), *values]
+
+    with (
+        run.scope(),
+        isolated(seed + 1, torch.device("cpu"), pyro.get_param_store().get_state()),
+        pyro.validation_enabled(False),
+        torch.no_grad(),
+    ):
+        weights, *values = _repeated(drawn, count)
+    arrays = [value.double().numpy() for value in values]
+    return GuideDraws(dict(zip(names, arrays, strict=True)), np.asarray(weights.double()), run)
+
+
+def _stored() -> dict[str, Tensor]:
+    """The caller's parameters, which the model reads and the training leaves alone."""
+    return {name: value.detach() for name, value in pyro.get_param_store().items()}
+
+
+def _repeated(drawn: Callable[[Tensor], list[Tensor]], count: int) -> list[Tensor]:
+    """Results of many draws: all at once where only normal variates are drawn, else one by one."""
+    rows = torch.zeros(count, 1)
+    try:
+        graph = capture(lambda row: drawn(row), [rows[0]])
+        noise = [torch.randn(count, *shape) for shape in lift_noise(graph, rows.dtype)]
+        made: Any = torch.vmap(graph, chunk_size=AT_ONCE)(rows, *noise)
+        return list(made)
+    except (Refused, RuntimeError):
+        each = [drawn(row) for row in rows]
+        return [torch.stack(parts) for parts in zip(*each, strict=True)]

@@ -1,0 +1,304 @@
+"""A Pyro model with its data as a log joint density over unconstrained latent values."""
+
+import copy
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pyro
+import torch
+from pyro import poutine
+from pyro.infer import config_enumerate
+from pyro.infer.mcmc.util import TraceEinsumEvaluator
+from pyro.poutine import Trace
+from pyro.util import check_site_shape
+from torch import Tensor, nn
+
+from plausible.inference import isolation
+from plausible.inference.posterior.joint_checks import (
+    at_draws,
+    check_latents,
+    check_plates,
+    example_outside,
+    in_float64,
+    outside_support,
+)
+from plausible.inference.posterior.sites import (
+    Found,
+    Inverted,
+    SetTo,
+    Site,
+    Unconstrained,
+    is_deterministic,
+    samples,
+    site_of,
+)
+from plausible.models.base import GenerativeModel
+from plausible.models.errors import DataError, ModelError, PlausibleError
+
+__all__ = ["Joint", "frozen", "in_double"]
+
+_CPU = torch.device("cpu")
+_SUPPORT_TRIES = 10
+# The states of discrete sites at which their sum is checked: drawn, or all at one of their values.
+_STATES = (None, None, None, 0, 1, -1)
+_LONGEST_REASON = 300
+
+
+@contextmanager
+def in_double(seed: int = 0) -> Iterator[None]:
+    """Run Pyro programs in float64, without its checks and without a mark on global state."""
+    with isolation.ONE_AT_A_TIME:  # from here on no other thread has another store in place
+        store = pyro.get_param_store().get_state()
+        with isolation.isolated(seed, _CPU, store), pyro.validation_enabled(False):
+            with isolation.default_float64():
+                yield
+
+
+class Joint:
+    """The log joint density of a model and its data. Everything here runs inside `in_double`.
+
+        ln p(x, θ(u)) + ln |det ∂θ/∂u|
+
+    with u the unconstrained latents and θ(u) their values in the model. Discrete latent sites of
+    finite support are summed out.
+
+    Attributes:
+        latents: the continuous latent sites, in the order in which the model draws them.
+        observed: the observed sites, each with its value.
+        deterministic: the `pyro.deterministic` sites that depend on no summed-out site.
+        enumerated: the discrete latent sites, which are summed out.
+
+    Raises:
+        DataError: if the data do not fit the model.
+        ModelError: if the model has no latent site, or one that cannot be sampled.
+    """
+
+    def __init__(self, model: Any, data: tuple[Tensor, ...], context: Mapping[str, Any]) -> None:
+        self._program, self._data = _callable(model), data
+        self._context = {name: frozen(x, torch.float64) for name, x in context.items()}
+        with torch.no_grad():
+            trace, self._shapes = self._found()
+            values = {n: s["value"] for n, s in trace.nodes.items() if s["type"] == "param"}
+            self.parameters = {name: in_float64(value).detach() for name, value in values.items()}
+            self._program = poutine.substitute(self._program, data=self.parameters)
+            sites = samples(trace)
+            check_plates(sites)
+            stacks = [frame for site in sites.values() for frame in site["cond_indep_stack"]]
+            self._nesting = max((-frame.dim for frame in stacks if frame.vectorized), default=0)
+            self.latents = {name: site_of(name, sites[name]) for name in self._shapes}
+            self.enumerated = tuple(
+                name
+                for name, site in sites.items()
+                if not site["is_observed"] and name not in self._shapes
+            )
+            check_latents(self.latents, self.enumerated, sites)
+            self.observed: dict[str, tuple[Site, Tensor]] = {
+                name: (site_of(name, site), site["value"].detach().expand(site["fn"].shape()))
+                for name, site in sites.items()
+                if site["is_observed"] and not is_deterministic(site) and site["value"].numel()
+            }
+            self._check_supports(sites)
+            self.deterministic = self._deterministic(sites)
+            self._check_nothing_hidden()
+
+    @property
+    def size(self) -> int:
+        """Length of the vector of unconstrained latent values."""
+        return sum(shape.numel() for shape in self._shapes.values())
+
+    def __call__(self, vector: Tensor) -> Tensor:
+        """The log joint density at an unconstrained vector; a scalar."""
+        trace, jacobian = self._at(vector)
+        evaluator = TraceEinsumEvaluator(trace, bool(self.enumerated), self._nesting)
+        return evaluator.log_prob(trace) + jacobian
+
+    def values(self, vector: Tensor) -> dict[str, Tensor]:
+        """Latent and deterministic sites at an unconstrained vector."""
+        nodes: dict[str, Any] = self._at(vector)[0].nodes
+        sites = {**self.latents, **self.deterministic}
+        return {name: nodes[name]["value"].expand(s.shape) for name, s in sites.items()}
+
+    def unconstrained(self, values: Mapping[str, Tensor]) -> Tensor:
+        """The vector at which the latent sites have these values."""
+        with Inverted(values) as inverted:
+            self._trace()
+        parts = [inverted.unconstrained[name].reshape(-1) for name in self._shapes]
+        return torch.cat(parts)
+
+    def by_site(self, vector: Tensor) -> dict[str, float]:
+        """The log probability of every site that is not summed out, at one point."""
+        trace, _ = self._at(vector)
+        trace.compute_log_prob()
+        return {name: float(site["log_prob"].sum()) for name, site in samples(trace).items()}
+
+    def site_at(self, position: int) -> str:
+        """The latent site that this place in the vector belongs to."""
+        for name, shape in self._shapes.items():
+            position -= shape.numel()
+            if position < 0:
+                return name
+        raise IndexError(position)
+
+    def _at(self, vector: Tensor, enumerate: bool = True) -> tuple[Trace, Tensor | float]:
+        parts = vector.split([shape.numel() for shape in self._shapes.values()])
+        pairs = zip(self._shapes.items(), parts, strict=True)
+        with Unconstrained({name: part.view(shape) for (name, shape), part in pairs}) as latent:
+            trace = self._trace(enumerate)
+        drawn = {name for name, site in samples(trace).items() if not site["is_observed"]}
+        expected = {*self.latents, *self.enumerated}
+        if drawn != expected:
+            raise ModelError(
+                f"The latent site {min(drawn ^ expected)!r} is drawn for some values of the others "
+                "only. A sampler needs the same latent sites everywhere: draw it always, and use "
+                "torch.where."
+            )
+        return trace, latent.log_jacobian
+
+    def _trace(self, enumerate: bool = True) -> Trace:
+        program = self._program
+        if self.enumerated and enumerate:
+            program = poutine.enum(
+                config_enumerate(program), first_available_dim=-1 - self._nesting
+            )
+        return poutine.trace(program).get_trace(*self._data, **self._context)
+
+    def _found(self) -> tuple[Trace, dict[str, torch.Size]]:
+        """A run from random latent values; the errors of the model's own are explained."""
+        try:
+            with Found() as found:
+                trace = poutine.trace(self._program).get_trace(*self._data, **self._context)
+            trace.compute_log_prob()
+            for name, site in samples(trace).items():
+                if not isinstance(site["value"], Tensor):
+                    raise ModelError(
+                        f"Site {name!r} observes {site['value']!r}, a "
+                        f"{type(site['value']).__name__}. Observe a tensor: torch.tensor(...)."
+                    )
+                check_site_shape(site, sys.maxsize)
+        except (PlausibleError, MemoryError):
+            raise
+        except Exception as error:
+            text = str(error).partition("Trace Shapes:")[0]
+            raise ModelError(_explained(self._data, text or type(error).__name__)) from error
+        return trace, found.shapes
+
+    def _check_supports(self, sites: Mapping[str, Any]) -> None:
+        """Refuse observed values outside their support, whatever the latent values."""
+        outside = outside_support(sites)
+        for _ in range(_SUPPORT_TRIES):
+            others = samples(self._found()[0]) if outside else {}
+            # A support that follows latent values may hold the data at values not met here.
+            outside = {
+                name
+                for name in outside & outside_support(others)
+                if str(others[name]["fn"].support) == str(sites[name]["fn"].support)
+            }
+            if not outside:
+                return
+        name = min(outside)
+        support = sites[name]["fn"].support
+        raise DataError(
+            f"Site {name!r} observes values outside its support ({support}), for example "
+            f"{example_outside(support, sites[name]['value'])}."
+        )
+
+    def _deterministic(self, sites: Mapping[str, Any]) -> dict[str, Site]:
+        found = {n: site_of(n, site) for n, site in sites.items() if is_deterministic(site)}
+        if not self.enumerated:
+            return found
+        try:
+            nodes: dict[str, Any] = self._at(torch.zeros(self.size))[0].nodes
+            self(torch.zeros(self.size))
+        except (PlausibleError, MemoryError):
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split())[:_LONGEST_REASON]
+            raise ModelError(
+                f"The discrete latent sites {', '.join(map(repr, self.enumerated))} cannot be "
+                f"summed out: {reason}. Index parameters with them by Vindex (pyro.ops.indexing)."
+            ) from error
+        for name in self.enumerated:
+            if nodes[name]["infer"].get("_enumerate_dim") is None:
+                raise ModelError(
+                    f"The discrete latent site {name!r} is enumerated one value at a time; "
+                    "remove its infer={'enumerate': ...}."
+                )
+        found = {n: s for n, s in found.items() if nodes[n]["value"].shape == s.shape}
+        for k in _STATES:
+            found = self._checked_against_draws(found, k)
+        return found
+
+    def _checked_against_draws(self, found: dict[str, Site], k: int | None) -> dict[str, Site]:
+        """Compare the enumerated model with a run in which the discrete sites are drawn.
+
+        At the values drawn, every site's log probability must be the same. It is not where a model
+        combines values of a summed-out site, as their sum over a plate: enumerated sites hold all
+        values along a dimension of their own, which such operations take for draws.
+
+        Returns:
+            The deterministic sites that have the same value.
+        """
+        vector = torch.empty(self.size).uniform_(-1.0, 1.0)
+        enumerated, _ = self._at(vector)
+        with SetTo(self.enumerated, k):
+            plain, _ = self._at(vector, enumerate=False)
+        for trace in (enumerated, plain):
+            trace.compute_log_prob()
+        for name, site in samples(plain).items():
+            if is_deterministic(site):
+                continue
+            given = at_draws(name, enumerated, plain, self.enumerated)
+            if not torch.allclose(given, site["log_prob"], rtol=1e-8, atol=1e-8, equal_nan=True):
+                raise ModelError(
+                    f"The site {name!r} combines values of the discrete latent sites "
+                    f"{', '.join(map(repr, self.enumerated))}, as by sum, mean or stack, which are "
+                    "summed out one by one. Write what depends on them element by element, or give "
+                    "their combination a site of its own."
+                )
+        summed, drawn = samples(enumerated), samples(plain)
+        return {
+            name: s
+            for name, s in found.items()
+            if torch.equal(summed[name]["value"], drawn[name]["value"])
+        }
+
+    def _check_nothing_hidden(self) -> None:
+        """Refuse a density that is another at the same point."""
+        if not self.size:
+            return
+        vector = torch.empty(self.size).uniform_(-1.0, 1.0)
+        first, second = self(vector), self(vector)
+        if not torch.equal(first, second) and not bool(first.isnan() | second.isnan()):
+            raise ModelError(
+                f"The model's log density is {float(first):.6g} in one run and {float(second):.6g} "
+                "in the next, at the same latent values: it draws at random besides its sample "
+                "sites, or hides one (poutine.block). Make every draw a pyro.sample site."
+            )
+
+
+def frozen(model: Any, dtype: torch.dtype | None = None) -> Any:
+    """A model whose module, if it has one, is a copy in evaluation mode that nothing trains."""
+    owner = getattr(model, "__self__", model)
+    if not isinstance(owner, nn.Module):
+        return model
+    twin = copy.deepcopy(owner).to(_CPU, dtype).eval().requires_grad_(False)
+    return twin if owner is model else model.__func__.__get__(twin)
+
+
+def _callable(model: Any) -> Callable[..., Any]:
+    twin = frozen(model, torch.float64)
+    return twin.model if isinstance(twin, GenerativeModel) else twin
+
+
+def _explained(data: tuple[Tensor, ...], text: str) -> str:
+    shapes = ", ".join(str(tuple(x.shape)) for x in data) or "() (none)"
+    reason = " ".join(text.split())[:_LONGEST_REASON].rstrip(" .")
+    hint = ""
+    if any(word in text for word in ("dtype", "Float", "float !=", "double !=")):
+        hint = (
+            " Densities are computed in float64, and the model seems to hold a float32 tensor "
+            "of its own: pass it in data or context=."
+        )
+    return f"The model does not run on data of shape {shapes}: {reason}.{hint}"

@@ -1,0 +1,155 @@
+"""What a model and its data must be so that a sampler can run on them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from pyro.poutine import Trace
+from torch import Tensor
+
+from plausible.inference.posterior.sites import is_deterministic, samples
+from plausible.models.errors import DataError, ModelError
+
+__all__ = [
+    "as_context",
+    "as_data",
+    "at_draws",
+    "check_latents",
+    "check_plates",
+    "example_outside",
+    "in_float64",
+    "outside_support",
+]
+
+_CPU = torch.device("cpu")
+
+
+def as_data(data: Any) -> tuple[Tensor, ...]:
+    """Tensors as they are passed to the model: on the CPU, floats in float64.
+
+    Raises:
+        DataError: for anything but tensors, and for missing values.
+    """
+    given = (data,) if isinstance(data, Tensor) else data
+    if not isinstance(given, tuple | list) or not all(isinstance(x, Tensor) for x in given):
+        kinds = (
+            ", ".join(sorted({type(x).__name__ for x in given}))
+            if isinstance(given, tuple | list)
+            else type(given).__name__
+        )
+        raise DataError(
+            f"data must be a tensor or a tuple of tensors, but got {kinds}. Convert with "
+            "torch.as_tensor, and pass constants through context=."
+        )
+    for position, x in enumerate(given):
+        if x.dtype.is_floating_point and bool(x.isnan().any()):
+            which = f"Tensor {position} of the data" if len(given) > 1 else "The data tensor"
+            raise DataError(
+                f"{which} has {int(x.isnan().sum()):,} of {x.numel():,} values that are NaN. "
+                "Remove them, or make them latent sites of the model."
+            )
+    return tuple(in_float64(x.detach()) for x in given)
+
+
+def as_context(context: Any) -> dict[str, Any]:
+    """Constants as they are passed to the model.
+
+    Raises:
+        ModelError: for anything but a dictionary.
+    """
+    if context is not None and not isinstance(context, Mapping):
+        raise ModelError(
+            f"context is a dictionary of constants by name, but got a {type(context).__name__}."
+        )
+    return {name: in_float64(value) for name, value in (context or {}).items()}
+
+
+def in_float64(x: Any) -> Any:
+    """A tensor on the CPU, in float64 where it is a float; anything else as it is."""
+    if not isinstance(x, Tensor):
+        return x
+    return x.to(_CPU, torch.float64) if x.dtype.is_floating_point else x.to(_CPU)
+
+
+def check_plates(sites: Mapping[str, Any]) -> None:
+    """Raise `ModelError` if a plate takes a part of its rows."""
+    for name, site in sites.items():
+        for frame in site["cond_indep_stack"]:
+            if frame.full_size not in (None, frame.size):
+                raise ModelError(
+                    f"The site {name!r} lies in the plate {frame.name!r}, which takes {frame.size} "
+                    f"of {frame.full_size} rows. A sampler needs all of them: remove "
+                    "subsample_size, or use fit."
+                )
+
+
+def check_latents(latents: Any, enumerated: tuple[str, ...], sites: Mapping[str, Any]) -> None:
+    """Raise `ModelError` if a discrete latent site cannot be summed out, or nothing is latent."""
+    for name in enumerated:
+        if not sites[name]["fn"].has_enumerate_support:
+            raise ModelError(
+                f"The discrete latent site {name!r} ({type(sites[name]['fn']).__name__}) has "
+                "infinitely many values and cannot be summed out. Marginalise it in the model, or "
+                "use a distribution of finite support."
+            )
+        scale = sites[name]["scale"]
+        if not bool(torch.as_tensor(scale == 1).all()):
+            raise ModelError(
+                f"The discrete latent site {name!r} lies inside a poutine.scale, so the "
+                "sum over its values is not the scaled log probability. Marginalise it yourself."
+            )
+    if not latents:
+        found = f" but the discrete {', '.join(map(repr, enumerated))}" if enumerated else ""
+        raise ModelError(f"The model has no latent site{found}, so there is nothing to sample.")
+
+
+def outside_support(sites: Mapping[str, Any]) -> set[str]:
+    """Names of observed sites with values outside their support."""
+    found = set()
+    for name, site in sites.items():
+        if site["is_observed"] and not is_deterministic(site) and site["value"].numel():
+            try:
+                inside = site["fn"].support.check(site["value"])
+            except (NotImplementedError, RuntimeError, ValueError):
+                continue
+            if not bool(inside.all()):
+                found.add(name)
+    return found
+
+
+def example_outside(support: Any, value: Tensor) -> Any:
+    """A value outside a support."""
+    inside = support.check(value)
+    return value[~inside].flatten()[:1].item() if inside.shape == value.shape else value.tolist()
+
+
+def at_draws(name: str, enumerated: Trace, plain: Trace, discrete: tuple[str, ...]) -> Tensor:
+    """The log probability of a site of the enumerated run at what discrete sites are in another.
+
+    Args:
+        name: the site.
+        enumerated: a run in which the discrete sites hold all their values.
+        plain: one in which they were drawn.
+        discrete: their names.
+    """
+    summed, drawn = samples(enumerated), samples(plain)
+    site = summed[name]
+    log_prob: Tensor = site["log_prob"]
+    own = site["infer"].get("_dim_to_id", {})
+    for other in discrete:
+        infer = summed[other]["infer"]
+        dim = infer["_enumerate_dim"]
+        if own.get(dim) != infer["_dim_to_id"][dim] or log_prob.dim() < -dim:
+            continue  # dimensions are used again along a Markov chain
+        if log_prob.shape[dim] == 1:
+            continue
+        same: Tensor = summed[other]["value"] == drawn[other]["value"]
+        events = summed[other]["fn"].event_dim
+        if events:
+            same = same.flatten(-events).all(-1)
+        index = same.to(torch.uint8).argmax(dim, keepdim=True)
+        full = torch.broadcast_shapes(index.shape, log_prob.shape)
+        single = list(full)
+        single[dim] = 1
+        log_prob = log_prob.expand(full).gather(dim, index.expand(single))
+    return log_prob

@@ -1,0 +1,151 @@
+"""The recipe `vae-forces`: what each term of the bound does to the latent space, by dropping it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from plausible.inference.data import Images, binarise, load, unit
+from plausible.inference.evaluation.evaluate import Evaluation, evaluate, frechet_distance
+from plausible.inference.isolation import evaluating
+from plausible.inference.pictures.images import reconstructions
+from plausible.inference.pictures.latents import forces
+from plausible.inference.recipes.autoencoders.vae import described, observed
+from plausible.inference.recipes.outcome import Outcome, Picture
+from plausible.inference.training.fit import fit
+from plausible.models import ELBO, VAE, Adam
+
+__all__ = ["FORCES", "principal_components", "vae_forces"]
+
+FORCES: dict[str, dict[str, Any]] = {
+    "all three forces": {},
+    "no reconstruction": {"reconstruction": 0.0},
+    "no KL term": {"beta": 0.0},
+    "no sampling": {"sampled": False},
+}
+_OVERLAP = {"beta": 50.0}
+_COMPONENTS = 50
+
+
+def vae_forces(
+    *,
+    data: str = "digits",
+    epochs: int = 20,
+    batch_size: int = 128,
+    lr: float = 1e-3,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    seed: int = 0,
+    out: Path = Path("runs/vae-forces"),
+) -> Outcome:
+    """The three forces on a VAE's latent space: reconstruction, KL term and sampling, each dropped.
+
+    Four VAEs start from the same weights and see the same batches; only the objective differs. A
+    fifth has a KL weight so strong that all posteriors overlap: its decoder can only average.
+
+    Args:
+        data: digits, mnist, fashion-mnist, or a folder of images or of IDX files.
+        epochs: passes over the training images, for each of the five.
+        batch_size: images per step.
+        lr: learning rate of Adam.
+        device: where to train.
+        seed: seed of the split, the initial weights, the batches and the draws.
+        out: folder for the pictures and the page.
+    """
+    images = load(data, seed=seed)
+    project = principal_components(unit(images.train), _COMPONENTS)
+    panels: dict[str, tuple[Tensor, Tensor | None]] = {}
+    captions: dict[str, str] = {}
+    facts = {"Data": described(images)}
+    for name, weights in (*FORCES.items(), ("overlap", _OVERLAP)):
+        torch.manual_seed(seed)
+        model = VAE(images.shape, 2, hidden=(512, 256, 128), activation="tanh")
+        train, held_out = observed(images, model.likelihood, seed)
+        run = fit(
+            model,
+            train,
+            objective=ELBO(optimizer=Adam(lr), **weights),
+            epochs=epochs,
+            batch_size=batch_size,
+            device=device,
+            seed=seed,
+        )
+        model.to("cpu")
+        if run.interrupted:
+            return Outcome("vae-forces", out, run)
+        if name == "overlap":
+            break
+        result = evaluate(model, held_out, particles=1)
+        with evaluating(model, seed):
+            samples = model.decode(torch.randn(len(images.test), 2)).sample()
+            panels[name] = model.encode(unit(images.test)).mean, images.test_labels
+        distance = frechet_distance(project(samples), project(held_out))
+        captions[name] = _caption(result, distance)
+        facts[name[0].upper() + name[1:]] = (
+            f"KL {result.kl}, reconstruction {result.reconstruction}, "
+            f"Fréchet distance {distance:,.1f}"
+        )
+    order = torch.randperm(len(images.train), generator=torch.Generator().manual_seed(seed))
+    real = binarise(images.train[order[: len(images.test)]], seed)
+    floor = frechet_distance(project(real), project(held_out))
+    facts["For comparison"] = f"Fréchet distance of real training images {floor:,.1f}"
+    facts["Unit"] = (
+        "nats per held-out image, the latents sampled in all four; Fréchet distance between "
+        f"{len(images.test):,} generated and as many held-out binary images, in the space of the "
+        f"first {_COMPONENTS} principal components of the training images"
+    )
+    return Outcome("vae-forces", out, run, facts, _pictures(model, images, panels, captions))
+
+
+def _caption(result: Evaluation, distance: float) -> str:
+    return (
+        f"KL {result.kl.mean:,.1f}\n"
+        f"reconstruction {result.reconstruction.mean:,.0f}\n"
+        f"Fréchet distance {distance:,.1f}"
+    )
+
+
+def _pictures(
+    overlapping: VAE,
+    images: Images,
+    panels: dict[str, tuple[Tensor, Tensor | None]],
+    captions: dict[str, str],
+) -> list[Picture]:
+    ink = images.shape[0] == 1 and float(images.train.float().mean()) < 128
+    decoded = overlapping.reconstruct(unit(images.test[:8])).clamp(0, 1)
+    average = unit(images.train).mean(0, keepdim=True).expand_as(decoded)
+    return [
+        Picture(
+            "forces",
+            forces(panels, captions, images.class_names or None),
+            "Latent means of held-out images when one term of the bound is dropped. The circles "
+            "are one and two standard deviations of the prior; scales differ between panels.",
+            "Four scatter plots of latent space, one for each objective.",
+        ),
+        Picture(
+            "average",
+            reconstructions(average, decoded, ("average image", "reconstruction"), ink=ink),
+            "With a KL weight of 50 all posteriors overlap. Whatever image is encoded, the decoder "
+            "returns the average of the training images.",
+            "Two rows of nearly equal blurred images.",
+        ),
+    ]
+
+
+def principal_components(x: Tensor, count: int) -> Callable[[Tensor], Tensor]:
+    """The projection of images onto the first principal components of `x`, a named feature space.
+
+    Args:
+        x: images, shape (N, C, H, W).
+        count: number of components, at most as many as pixels.
+
+    Returns:
+        A function from images (M, C, H, W) to features (M, count).
+    """
+    flat = x.flatten(1)
+    mean = flat.mean(0)
+    centred = flat - mean
+    _, vectors = torch.linalg.eigh(centred.T @ centred / len(flat))
+    basis = vectors[:, -count:]
+    return lambda images: (images.flatten(1) - mean) @ basis

@@ -1,0 +1,1 @@
+"""Recipes of networks that turn noise into data."""

@@ -1,0 +1,1 @@
+"""Recipes of networks that output a distribution."""

@@ -1,0 +1,1 @@
+"""One run of `fit`: arguments, the loop, checkpoints, progress, failures."""

@@ -1,0 +1,96 @@
+"""Why training stopped: a value that is not finite, memory that ran out, a step that failed."""
+
+from pathlib import Path
+from typing import Any
+
+import pyro
+import torch
+from torch import Tensor
+
+from plausible.models.errors import TrainingError
+from plausible.models.objectives.plates import Batch, traces
+
+__all__ = [
+    "failed",
+    "not_finite",
+    "out_of_memory",
+    "parameter_not_finite",
+    "weights_not_finite",
+]
+
+
+def not_finite(program: Any, batch: Batch, step: int, checkpoint: Path | None) -> TrainingError:
+    """The error for a loss that is not finite: names step, culprit and last good checkpoint."""
+    return TrainingError(
+        f"The loss of step {step + 1} is not finite: {_culprit(program, batch)}. "
+        f"{_saved(checkpoint)} A smaller learning rate, or a floor on scales, often helps."
+    )
+
+
+def parameter_not_finite(program: Any) -> str | None:
+    """The name of the first trainable parameter with a value that is not finite."""
+    for name, parameter in program.named_parameters():
+        if parameter.requires_grad and not bool(parameter.isfinite().all()):
+            return str(name)
+    return None
+
+
+def weights_not_finite(parameter: str, step: int, checkpoint: Path | None) -> TrainingError:
+    """The error for weights that a step with a finite loss, but not a finite gradient, left."""
+    return TrainingError(
+        f"Step {step} has left the parameter {parameter!r} not finite: its gradient was not, as at "
+        f"the edge of a square root or a logarithm. {_saved(checkpoint)}"
+    )
+
+
+def _saved(checkpoint: Path | None) -> str:
+    return f"The last good checkpoint is {checkpoint}." if checkpoint else "Nothing was saved."
+
+
+def _culprit(program: Any, batch: Batch) -> str:
+    parameter = parameter_not_finite(program)
+    if parameter is not None:
+        return f"the parameter {parameter!r} was not finite before it"
+    try:
+        with torch.no_grad(), pyro.validation_enabled(False):
+            model, guide = traces(program, batch)
+            model.compute_log_prob()
+            guide.compute_log_prob()
+    except Exception as error:  # a model that cannot even run on this batch
+        return f"the model fails on this batch ({type(error).__name__}: {error})"
+    for trace, role in ((guide, "guide"), (model, "model")):
+        for name, site in trace.nodes.items():
+            if site["type"] != "sample":
+                continue
+            for what, value in (("value", site["value"]), ("log probability", site["log_prob"])):
+                if isinstance(value, Tensor) and not bool(value.isfinite().all()):
+                    return f"the {what} of site {name!r} in the {role} is not finite"
+    return "no single site is, but their sum or the objective is"
+
+
+def out_of_memory(
+    error: BaseException, step: int, batch_size: int, checkpoint: Path | None
+) -> TrainingError | None:
+    """The error for memory that ran out; None if this is another failure."""
+    text = str(error).lower()
+    allocator = isinstance(error, RuntimeError) and "alloc" in text and "memory" in text
+    if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and not allocator:
+        return None
+    return TrainingError(
+        f"Memory ran out in step {step + 1} with {batch_size:,} data per step. "
+        "Use a smaller batch_size, fewer steps, a smaller network, or another device. "
+        f"{_saved(checkpoint)}"
+    )
+
+
+def failed(
+    error: Exception, batch: Batch | None, step: int, checkpoint: Path | None
+) -> TrainingError:
+    """The error for a model, guide, loss or source that raised in the middle of a run."""
+    args = batch.args if batch is not None else ()
+    shapes = ", ".join(str(tuple(x.shape)) for x in args) or "which were not made"
+    reason = " ".join((str(error).strip() or type(error).__name__).splitlines()[:3])
+    return TrainingError(
+        f"Step {step + 1} failed on data {'of shape ' if args else ''}{shapes}: "
+        f"{type(error).__name__}: {reason} {_saved(checkpoint)}"
+    )

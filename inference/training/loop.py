@@ -1,0 +1,264 @@
+"""The training loop: rounds, checkpoints, progress, and a clean stop whatever happens."""
+
+import contextlib
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyro
+import torch
+from torch import Tensor, nn
+
+from plausible.inference.engines.batches import Batches
+from plausible.inference.engines.engine import Engine
+from plausible.inference.isolation import garbage_set_aside, generators, random_state_kept
+from plausible.inference.program import weights_of
+from plausible.inference.training.checkpoints import description, load_weights, write_checkpoint
+from plausible.inference.training.failures import (
+    failed,
+    not_finite,
+    out_of_memory,
+    parameter_not_finite,
+    weights_not_finite,
+)
+from plausible.inference.training.progress import Bar, progress_bar
+from plausible.inference.training.result import Progress
+from plausible.models.errors import CheckpointError, ModelError, PlausibleError
+
+__all__ = ["Run"]
+
+_CHECK_EVERY_ON_GPU = 50
+_CHUNK_SECONDS = 0.05
+
+
+@dataclass
+class Run:
+    """One run of `fit`: what it trains, how far it is, and how to go on.
+
+    A checkpoint is written between two rounds only, so that going on from it is the same as never
+    having stopped. A failure inside a round leaves the last one as it was.
+    """
+
+    model: Any
+    program: Any
+    engine: Engine
+    state: nn.Module
+    batches: Batches
+    steps: int
+    device: torch.device
+    callbacks: tuple[Callable[[Progress], None], ...]
+    folder: Path | None
+    checkpoint_seconds: float
+    settings: Mapping[str, Any]
+    step: int = 0
+    seconds: float = 0.0
+    interrupted: bool = False
+    written: Path | None = None
+    losses: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.losses = torch.zeros(self.steps, len(self.engine.names), device=self.device)
+        self._saved_at, self._saved_step = time.perf_counter(), -1
+        self._chunk, self._checked = 1, 0
+        self._told = ("", False)
+        self._random_states: list[Tensor] = []
+        self._parameters, self._stored = [*self.program.parameters()], len(pyro.get_param_store())
+
+    def curves(self) -> dict[str, Tensor]:
+        """Losses of the steps done, by player, on the CPU."""
+        done = self.losses[: self.step].cpu()
+        return {name: done[:, i].clone() for i, name in enumerate(self.engine.names)}
+
+    def restore(self, content: Mapping[str, Any], path: str | Path) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            CheckpointError: if it is further than this run goes, or of other players, optimisers
+                or weights; then nothing has changed.
+        """
+        if content["step"] > self.steps:
+            raise CheckpointError(
+                f"The run in {path} has done {content['step']} steps, more than the {self.steps} "
+                "asked for: ask for as many at least."
+            )
+        if content["players"] != list(self.engine.names):
+            raise CheckpointError(
+                f"The run in {path} trained {content['players']}, but the objective has "
+                f"{list(self.engine.names)}: resume with the objective that it was started with."
+            )
+        try:
+            self.engine.load_state_dict(content["engine_state"])
+            self.state.load_state_dict(content["objective_state"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            reason = " ".join(str(error).split())
+            raise CheckpointError(
+                f"The optimiser or the objective's state in {path} does not fit this run: {reason}"
+            ) from error
+        load_weights(self.program, content["weights"], path)
+        self.step = self._checked = content["step"]
+        self.seconds = content["seconds"]
+        self.losses[: self.step] = content["losses"].to(self.device)
+        for generator, state in zip(generators(self.device), content["rng"], strict=False):
+            generator.set_state(state)
+
+    def content(self) -> dict[str, Any]:
+        """Everything that a checkpoint keeps."""
+        return {
+            "model": description(self.model),
+            "weights": {name: w.cpu() for name, w in weights_of(self.program).items()},
+            "engine_state": self.engine.state_dict(),
+            "objective_state": self.state.state_dict(),
+            "rng": [generator.get_state() for generator in generators(self.device)],
+            "step": self.step,
+            "seconds": self.seconds,
+            "losses": self.losses[: self.step].cpu().clone(),
+            "players": list(self.engine.names),
+            "engine": self.engine.backend.engine,
+            "engine_since": self.engine.backend.since,
+            "settings": dict(self.settings),
+            "torch": torch.__version__,
+        }
+
+    def train(self) -> None:
+        """Run to the last step; on Ctrl-C stop after the current one. Saves at the end."""
+        first, began, before = self.step, time.perf_counter(), self.seconds
+        with (
+            pyro.validation_enabled(False),
+            garbage_set_aside(),
+            _stop_on_interrupt(self),
+            progress_bar(self.steps, self.step, "training") as bar,
+        ):
+            while self.step < self.steps:
+                self._tell(bar)
+                self._advance()
+                self.seconds = before + time.perf_counter() - began
+                if self._after(bar):
+                    break
+            self._check_finite(max(first, self._checked))
+            self._save()
+
+    def _tell(self, bar: Bar) -> None:
+        """Say when the compiled engine takes over, or why there is none."""
+        backend = self.engine.backend
+        if (backend.engine, backend.fallback) != self._told:
+            self._told = backend.engine, backend.fallback
+            if backend.fallback or backend.engine == "compiled":
+                bar.say(f"From step {backend.since + 1} on: {backend.reason}")
+
+    def _advance(self) -> None:
+        """As many rounds as take about a twentieth of a second; one where callbacks look on."""
+        number, began = self.step, time.perf_counter()
+        if self.device.type == "cpu":
+            self._random_states = [g.get_state() for g in generators(self.device)]
+        limit = 1 if self.callbacks else min(self._chunk, self.steps - number)
+        try:
+            losses = self.engine.advance(self.batches, number, limit)
+        except PlausibleError:
+            raise
+        except Exception as error:
+            raise (
+                out_of_memory(error, number, self.batches.size, self.written)
+                or failed(error, self.batches.latest, number, self.written)
+            ) from error
+        self.losses[number : number + len(losses)] = losses
+        self.step = number + len(losses)
+        taken = time.perf_counter() - began
+        expected = taken / len(losses) * self._chunk
+        if 2 * expected < _CHUNK_SECONDS:
+            self._chunk *= 2
+        elif expected > 2 * _CHUNK_SECONDS:
+            self._chunk = max(1, self._chunk // 2)
+        if len(pyro.get_param_store()) != self._stored:
+            self._check_no_new_parameter(number)
+        if self.device.type == "cpu" or self.step - self._checked >= _CHECK_EVERY_ON_GPU:
+            self._check_finite(self._checked)
+
+    def _check_no_new_parameter(self, number: int) -> None:
+        known = {id(p) for p in self._parameters}
+        for name, parameter in self.program.named_parameters():
+            if id(parameter) not in known:
+                raise ModelError(
+                    f"The parameter {name!r} was made in step {number + 1}, when training had "
+                    "begun, so nothing trains it. Make every parameter in every call."
+                )
+        self._stored = len(pyro.get_param_store())
+
+    def _check_finite(self, since: int) -> None:
+        """Raise `TrainingError` unless all losses since a step are finite."""
+        window = self.losses[since : self.step]
+        if math.isfinite(float(window.sum())) or bool(window.isfinite().all()):
+            self._checked = self.step
+            return
+        bad = since + int((~window.isfinite()).any(1).nonzero()[0])
+        for generator, state in zip(generators(self.device), self._random_states, strict=False):
+            generator.set_state(state)  # the culprit is looked for with the draws of the step
+        raise not_finite(self.program, self.batches.at(bad), bad, self.written)
+
+    def _after(self, bar: Bar) -> bool:
+        """Show, save and call back; returns whether to stop."""
+        epoch = self.step // self.batches.per_epoch
+        if bar.due() or self.step == self.steps:
+            epochs = math.ceil(self.steps / self.batches.per_epoch)
+            shown = min(epoch + 1, epochs)
+            label = f"epoch {shown}/{epochs}" if self.batches.per_epoch > 1 else "training"
+            label += f", {self.engine.backend.engine}"
+            bar.draw(self.step, float(self.losses[self.step - 1, 0]), label)
+        stop = self._call_back(epoch) if self.callbacks else False
+        if self.folder and time.perf_counter() - self._saved_at >= self.checkpoint_seconds:
+            self._check_finite(self._checked)
+            self._save()
+        return stop or self.interrupted
+
+    def _call_back(self, epoch: int) -> bool:
+        """Show the run to the callbacks; what they draw at random does not change it."""
+        losses = dict(zip(self.engine.names, self.losses[self.step - 1], strict=True))
+        progress = Progress(self.model, self.step, self.steps, epoch, losses)
+        try:
+            with random_state_kept(self.device):
+                for callback in self.callbacks:
+                    callback(progress)
+        except BaseException as error:
+            with contextlib.suppress(PlausibleError):
+                self._save()
+                if self.written is not None:
+                    error.add_note(f"The run up to step {self.step} was saved in {self.written}.")
+            raise
+        return progress.stopped
+
+    def _save(self) -> None:
+        """Write a checkpoint, but never one whose weights are not finite."""
+        culprit = parameter_not_finite(self.program)
+        if culprit is not None:
+            raise weights_not_finite(culprit, self.step, self.written)
+        self._saved_at = time.perf_counter()
+        if self.folder is not None and self.step != self._saved_step:
+            self.written = write_checkpoint(self.folder, self.content())
+            self._saved_step = self.step
+
+
+@contextlib.contextmanager
+def _stop_on_interrupt(run: Run) -> Iterator[None]:
+    """The first Ctrl-C ends the run after the current step; a second one at once.
+
+    Left alone where Python cannot take the signal, or the caller ignores it (as under nohup).
+    """
+    before = signal.getsignal(signal.SIGINT)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or before in (None, signal.SIG_IGN):
+        yield
+        return
+
+    def stop(number: int, frame: Any) -> None:
+        run.interrupted = True
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,1 @@
+"""Models of an output given an input."""

@@ -1,0 +1,1 @@
+"""What turns the outputs of a network into a distribution of the data."""

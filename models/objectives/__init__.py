@@ -1,0 +1,1 @@
+"""What a model is fitted for: objectives with their players, bounds, optimisers."""

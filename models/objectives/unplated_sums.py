@@ -1,0 +1,133 @@
+"""A check that observed sites outside the plate over the data do not count the data."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from pyro import poutine
+from pyro.poutine import Trace
+from pyro.poutine.messenger import Messenger
+from pyro.poutine.util import prune_subsample_sites, site_is_subsample
+from torch import Tensor
+
+from plausible.models.errors import ModelError
+from plausible.models.objectives.plates import Batch, Layout, Program, probing, traces
+
+__all__ = ["Seen", "check_outside", "trying"]
+
+_TOLERANCE = 1e-3
+_GROWTH = 1.5
+
+
+class Seen(Messenger):
+    """Remember the sites of all runs inside, by name; `sites` holds the last message of each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sites: dict[str, Any] = {}
+
+    def _pyro_post_sample(self, msg: Any) -> None:
+        if not site_is_subsample(msg):
+            self.sites[msg["name"]] = msg
+
+
+class _Fixed(Messenger):
+    """Set latent sites to values."""
+
+    def __init__(self, values: dict[str, Tensor]) -> None:
+        super().__init__()
+        self.values = values
+
+    def _pyro_sample(self, msg: Any) -> None:
+        if msg["name"] in self.values and not msg["is_observed"]:
+            msg["value"], msg["done"] = self.values[msg["name"]], True
+
+
+@contextmanager
+def trying(program: Program, batch: Batch) -> Iterator[None]:
+    """`probing`, after which the random state is as before too."""
+    devices = {x.device for x in batch.args if x.is_cuda}
+    with torch.random.fork_rng(list(devices)), probing(program):
+        yield
+
+
+def check_outside(program: Program, batch: Batch, layout: Layout, seen: Seen) -> None:
+    """Refuse a model in which an observed site outside the plate over the batch sums over data.
+
+    Sites inside are scaled by N/B and this one is not, so it would weigh less the smaller the
+    batch. Half of the batch is passed to the model once and twice over, with the same latents: a
+    sum over data doubles, while a mean over them, or what depends on global latents only, stays.
+    What cannot be judged so passes: a site that draws at random by itself, one that is zero, a sum
+    beside a larger term that stays, and a model that does not run on the half.
+
+    Args:
+        program: model and guide.
+        batch: a batch that is a part of the data.
+        layout: of the program's sites.
+        seen: its sites.
+
+    Raises:
+        ModelError: if an observed site grows when every datum comes twice.
+    """
+    names = _outside(seen, layout)
+    if not (names and layout.plates) or batch.size < 2:
+        return
+    with trying(program, batch):
+        half = tuple(x[: batch.size // 2] for x in batch.args)
+        twice = tuple(torch.cat([x, x]) for x in half)
+        try:
+            model, _ = traces(program, Batch(half, batch.context, batch.total))
+            latent = {n: s for n, s in _samples(model).items() if not s["is_observed"]}
+            values = {n: site["value"] for n, site in latent.items()}
+            doubled = {n: _doubled(site, layout) for n, site in latent.items()}
+            once, again, double = (
+                _densities(program, batch, args, given)
+                for args, given in ((half, values), (half, values), (twice, doubled))
+            )
+        except (RuntimeError, ValueError, IndexError):
+            return
+    for name in names & once.keys():
+        size = abs(once[name])
+        same = abs(again[name] - once[name]) < _TOLERANCE * size
+        if same and abs(double[name]) > _GROWTH * size:
+            raise ModelError(
+                f"The observed site {name!r} lies outside the plate over the data but sums over "
+                "them, so its weight would depend on the size of the batch. Put it into the plate "
+                f"(`with pyro.plate('data', len(x)): pyro.factor({name!r}, ...)`, one value for "
+                "each datum), or pass batch_size=None."
+            )
+
+
+def _samples(trace: Trace) -> dict[str, Any]:
+    return {name: site for name, site in trace.nodes.items() if site["type"] == "sample"}
+
+
+def _outside(seen: Seen, layout: Layout) -> set[str]:
+    """Observed sites in no plate over the batch, and in none that Pyro scales."""
+    names = set()
+    for name, site in seen.sites.items():
+        frames = site["cond_indep_stack"]
+        scaled = any(f.name in layout.plates or f.full_size not in (None, f.size) for f in frames)
+        if site["is_observed"] and not scaled and not site["infer"].get("_deterministic"):
+            names.add(name)
+    return names
+
+
+def _doubled(site: Any, layout: Layout) -> Tensor:
+    """A latent's value for data that come twice."""
+    value: Tensor = site["value"]
+    for frame in site["cond_indep_stack"]:
+        if frame.name in layout.plates and frame.vectorized:
+            value = torch.cat([value, value], frame.dim - site["fn"].event_dim)
+    return value
+
+
+def _densities(
+    program: Program, batch: Batch, args: tuple[Tensor, ...], values: dict[str, Tensor]
+) -> dict[str, float]:
+    with _Fixed(values):
+        trace = poutine.trace(program.model).get_trace(*args, **batch.context)
+    trace = prune_subsample_sites(trace)
+    trace.compute_log_prob()
+    return {name: float(site["log_prob_sum"]) for name, site in _samples(trace).items()}

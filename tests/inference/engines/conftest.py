@@ -1,0 +1,5 @@
+"""The tests of the engines have a cache of compiled code of their own, and one thread."""
+
+from compiled_code import captured_only, double, one_thread, own_cache
+
+__all__ = ["captured_only", "double", "one_thread", "own_cache"]

@@ -1,0 +1,104 @@
+"""Every room knows only rooms below it, and no room is so full that nothing in it can be found."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MOST_MODULES = 16
+LINE = re.compile(r"^\s*(?:from|import) plausible\.([\w.]+)(?: import (\w+))?", re.MULTILINE)
+
+# Rooms from the lowest to the highest. A room may import what stands before it, and its own line.
+LAYERS = (
+    ("models/errors",),
+    ("models/distributions", "models/networks", "models/objectives"),
+    ("models/likelihoods",),
+    ("models/base",),
+    ("models/autoencoders", "models/conditional", "models/generators"),
+    ("inference/errors",),
+    ("inference/program",),
+    ("inference/isolation", "inference/pictures"),
+    ("inference/graphs", "inference/evaluation", "inference/pages"),
+    ("inference/engines",),
+    ("inference/training",),
+    ("inference/posterior",),
+    ("fairness/counts",),
+    ("fairness/estimation",),
+    ("fairness/reporting",),
+    (
+        "fairness/amplification",
+        "fairness/base_rates",
+        "fairness/burden",
+        "fairness/correlation",
+        "fairness/decisions",
+        "fairness/prosecutor",
+        "fairness/proxies",
+        "fairness/sampling_bias",
+        "fairness/scores",
+    ),
+    ("fairness/audit", "fairness/cases"),
+    ("inference/data",),
+    ("inference/recipes",),
+    ("inference/cli",),
+)
+LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
+CHAPTERS = next(level for level, rooms in enumerate(LAYERS) if "fairness/burden" in rooms)
+
+
+def room_of(parts: tuple[str, ...]) -> str:
+    return "/".join(parts[:2])
+
+
+def imported_rooms(source: str) -> Iterator[str]:
+    for module, name in LINE.findall(source):
+        parts = tuple(module.split("."))
+        yield room_of((*parts, name) if len(parts) == 1 else parts)
+
+
+def modules() -> list[Path]:
+    tops = ("models", "inference", "fairness")
+    return [path for top in tops for path in sorted((ROOT / top).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_a_room_imports_only_rooms_below_it(path: Path) -> None:
+    own = room_of(path.relative_to(ROOT).with_suffix("").parts)
+    if path.parent.parent == ROOT and path.name == "__init__.py":
+        return  # the three front doors show what all rooms offer
+    rooms = set(imported_rooms(path.read_text(encoding="utf-8"))) - {own}
+    above = {room for room in rooms if room in LEVEL and LEVEL[room] > LEVEL[own]}
+    assert not above, f"{own} stands below {sorted(above)}"
+
+
+def test_every_room_has_a_place_among_the_layers() -> None:
+    rooms = {room_of(path.relative_to(ROOT).with_suffix("").parts) for path in modules()}
+    assert {room for room in rooms if not room.endswith("__init__")} == set(LEVEL)
+
+
+def test_fairness_needs_pages_pictures_and_posteriors_of_inference_only() -> None:
+    allowed = {"inference/errors", "inference/pages", "inference/pictures", "inference/posterior"}
+    for path in sorted((ROOT / "fairness").rglob("*.py")):
+        rooms = set(imported_rooms(path.read_text(encoding="utf-8")))
+        assert {room for room in rooms if room.startswith("inference")} <= allowed, path
+
+
+@pytest.mark.parametrize(
+    ("source", "rooms"),
+    [
+        ("from plausible.models.base import GenerativeModel", ["models/base"]),
+        ("def f():\n    from plausible.models import VAE", ["models/VAE"]),
+        ("import plausible.inference.engines.plans", ["inference/engines"]),
+        ("from plausible.inference import isolation", ["inference/isolation"]),
+    ],
+)
+def test_the_check_sees_every_form_of_import(source: str, rooms: list[str]) -> None:
+    assert list(imported_rooms(source)) == rooms
+
+
+def test_no_folder_holds_more_than_sixteen_modules() -> None:
+    tops = ("models", "inference", "fairness", "tests", "benchmarks", "docs")
+    folders = {path.parent for top in tops for path in (ROOT / top).rglob("*.py")}
+    full = {f.relative_to(ROOT).as_posix(): len(list(f.glob("*.py"))) for f in folders}
+    assert {name: count for name, count in full.items() if count > MOST_MODULES} == {}
