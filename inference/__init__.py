@@ -3,17 +3,22 @@
 if not __name__.startswith("plausible."):
     raise ImportError("Import this package as plausible.inference, not as inference.")
 
-from plausible.inference.isolation import evaluating
-from plausible.inference.posterior.log_density import LogDensity, log_density
-from plausible.inference.posterior.sampling import (
-    Diagnosis,
-    PosteriorWarning,
-    diagnostics,
-    sample_posterior,
-)
-from plausible.inference.training.checkpoints import load
-from plausible.inference.training.fit import fit
-from plausible.inference.training.result import Fit, Progress
+from typing import TYPE_CHECKING
+
+from plausible.models.lazy import lazy
+
+if TYPE_CHECKING:  # for tools that read types; tests/test_lazy.py holds it to the table below
+    from plausible.inference.isolation import evaluating
+    from plausible.inference.posterior.log_density import LogDensity, log_density
+    from plausible.inference.posterior.sampling import (
+        Diagnosis,
+        PosteriorWarning,
+        diagnostics,
+        sample_posterior,
+    )
+    from plausible.inference.training.checkpoints import load
+    from plausible.inference.training.fit import fit
+    from plausible.inference.training.result import Fit, Progress
 
 __all__ = [
     "Diagnosis",
@@ -28,3 +33,15 @@ __all__ = [
     "log_density",
     "sample_posterior",
 ]
+
+lazy(
+    __name__,
+    {
+        "isolation": "evaluating",
+        "posterior.log_density": "LogDensity log_density",
+        "posterior.sampling": "Diagnosis PosteriorWarning diagnostics sample_posterior",
+        "training.checkpoints": "load",
+        "training.fit": "fit",
+        "training.result": "Fit Progress",
+    },
+)

@@ -3,52 +3,57 @@
 if not __name__.startswith("plausible."):
     raise ImportError("Import this package as plausible.models, not as models.")
 
-from plausible.models.autoencoders.vae import VAE
-from plausible.models.base import GenerativeModel
-from plausible.models.conditional.classifier import Classifier
-from plausible.models.conditional.conditional import ConditionalModel
-from plausible.models.conditional.mixture_density import MixtureDensityNetwork
-from plausible.models.conditional.regressor import Regressor
-from plausible.models.errors import (
-    CheckpointError,
-    DataError,
-    ModelError,
-    PlausibleError,
-    TrainingError,
-    UnknownName,
-)
-from plausible.models.generators.generator import ConditionalGenerator, GeneratorNetwork
-from plausible.models.likelihoods.families import (
-    Bernoulli,
-    BinaryCrossEntropy,
-    Categorical,
-    ContinuousBernoulli,
-    DiagonalNormal,
-    Laplace,
-    Likelihood,
-    Normal,
-    likelihood,
-    positive_scale,
-)
-from plausible.models.likelihoods.mixture import MixtureOfNormals, NormalMixture
-from plausible.models.objectives.importance_weighted import ImportanceWeighted, Renyi
-from plausible.models.objectives.objective import (
-    ELBO,
-    Annealing,
-    MaximumLikelihood,
-    Objective,
-    Player,
-)
-from plausible.models.objectives.optimizers import (
-    SGD,
-    Adam,
-    AdamW,
-    ClippedAdam,
-    CosineDecay,
-    ExponentialDecay,
-    Optimizer,
-    Schedule,
-)
+from typing import TYPE_CHECKING
+
+from plausible.models.lazy import lazy
+
+if TYPE_CHECKING:  # for tools that read types; tests/test_lazy.py holds it to the table below
+    from plausible.models.autoencoders.vae import VAE
+    from plausible.models.base import GenerativeModel
+    from plausible.models.conditional.classifier import Classifier
+    from plausible.models.conditional.conditional import ConditionalModel
+    from plausible.models.conditional.mixture_density import MixtureDensityNetwork
+    from plausible.models.conditional.regressor import Regressor
+    from plausible.models.errors import (
+        CheckpointError,
+        DataError,
+        ModelError,
+        PlausibleError,
+        TrainingError,
+        UnknownName,
+    )
+    from plausible.models.generators.generator import ConditionalGenerator, GeneratorNetwork
+    from plausible.models.likelihoods.families import (
+        Bernoulli,
+        BinaryCrossEntropy,
+        Categorical,
+        ContinuousBernoulli,
+        DiagonalNormal,
+        Laplace,
+        Likelihood,
+        Normal,
+        likelihood,
+        positive_scale,
+    )
+    from plausible.models.likelihoods.mixture import MixtureOfNormals, NormalMixture
+    from plausible.models.objectives.importance_weighted import ImportanceWeighted, Renyi
+    from plausible.models.objectives.objective import (
+        ELBO,
+        Annealing,
+        MaximumLikelihood,
+        Objective,
+        Player,
+    )
+    from plausible.models.objectives.optimizers import (
+        SGD,
+        Adam,
+        AdamW,
+        ClippedAdam,
+        CosineDecay,
+        ExponentialDecay,
+        Optimizer,
+        Schedule,
+    )
 
 __all__ = [
     "ELBO",
@@ -93,3 +98,24 @@ __all__ = [
     "likelihood",
     "positive_scale",
 ]
+
+lazy(
+    __name__,
+    {
+        "autoencoders.vae": "VAE",
+        "base": "GenerativeModel",
+        "conditional.classifier": "Classifier",
+        "conditional.conditional": "ConditionalModel",
+        "conditional.mixture_density": "MixtureDensityNetwork",
+        "conditional.regressor": "Regressor",
+        "errors": "CheckpointError DataError ModelError PlausibleError TrainingError UnknownName",
+        "generators.generator": "ConditionalGenerator GeneratorNetwork",
+        "likelihoods.families": "Bernoulli BinaryCrossEntropy Categorical ContinuousBernoulli DiagonalNormal "
+        "Laplace Likelihood Normal likelihood positive_scale",
+        "likelihoods.mixture": "MixtureOfNormals NormalMixture",
+        "objectives.importance_weighted": "ImportanceWeighted Renyi",
+        "objectives.objective": "Annealing ELBO MaximumLikelihood Objective Player",
+        "objectives.optimizers": "Adam AdamW ClippedAdam CosineDecay "
+        "ExponentialDecay Optimizer SGD Schedule",
+    },
+)
