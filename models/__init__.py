@@ -110,8 +110,8 @@ lazy(
         "conditional.regressor": "Regressor",
         "errors": "CheckpointError DataError ModelError PlausibleError TrainingError UnknownName",
         "generators.generator": "ConditionalGenerator GeneratorNetwork",
-        "likelihoods.families": "Bernoulli BinaryCrossEntropy Categorical ContinuousBernoulli DiagonalNormal "
-        "Laplace Likelihood Normal likelihood positive_scale",
+        "likelihoods.families": "Bernoulli BinaryCrossEntropy Categorical "
+        "ContinuousBernoulli DiagonalNormal Laplace Likelihood Normal likelihood positive_scale",
         "likelihoods.mixture": "MixtureOfNormals NormalMixture",
         "objectives.importance_weighted": "ImportanceWeighted Renyi",
         "objectives.objective": "Annealing ELBO MaximumLikelihood Objective Player",
