@@ -1,5 +1,5 @@
-"""`lazy`, for packages that know only this one."""
+"""What imports late, for packages that know only this one."""
 
-from plausible.models.lazy import lazy
+from plausible.models.lazy import LazyTable, lazy
 
-__all__ = ["lazy"]
+__all__ = ["LazyTable", "lazy"]

@@ -1,12 +1,55 @@
-"""Packages whose names are imported when they are first asked for, so that a start costs little."""
+"""Names whose objects are imported when they are first asked for, so that a start costs little."""
 
+import ast
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-__all__ = ["lazy"]
+__all__ = ["LazyTable", "lazy"]
+
+Value = TypeVar("Value")
+
+
+class LazyTable(Mapping[str, Value], Generic[Value]):
+    """A mapping from names to objects of which each is imported when it is first asked for.
+
+    Names and lengths cost no import, and neither does `summary`.
+
+    Args:
+        places: from each name to `module:attribute`.
+    """
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        self.places = dict(places)
+
+    def __getitem__(self, name: str) -> Value:
+        module, _, attribute = self.places[name].partition(":")
+        value: Value = getattr(import_module(module), attribute)
+        return value
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def summary(self, name: str) -> str:
+        """The first docstring line of a function or class, read from its file."""
+        module, _, attribute = self.places[name].partition(":")
+        spec = find_spec(module)
+        if spec is None or spec.origin is None:
+            raise ModuleNotFoundError(f"{self.places[name]}, where {name!r} should be, is missing.")
+        tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+        kinds = ast.FunctionDef | ast.ClassDef
+        (node,) = (n for n in tree.body if isinstance(n, kinds) and n.name == attribute)
+        return (ast.get_docstring(node) or "").partition("\n")[0]
 
 
 class _LazyPackage(ModuleType):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from plausible.models.lazy import LazyTable
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("models", "inference", "fairness")
 
@@ -46,3 +48,26 @@ def test_a_room_does_not_hide_the_function_of_its_name() -> None:
         "assert callable(base_rates) and callable(f.burden) and f.burden is burden"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_table_imports_an_object_when_it_is_asked_for_and_not_before() -> None:
+    # Seen failing with a Mapping's own __contains__, which asks for the object.
+    code = (
+        "import sys\n"
+        "from plausible.models.lazy import LazyTable\n"
+        "table = LazyTable({'a': 'wave:Wave_read', 'b': 'no_such_module:f'})\n"
+        "assert list(table) == ['a', 'b'] and len(table) == 2\n"
+        "assert 'a' in table and 'b' in table and 'c' not in table\n"
+        "table.summary('a')\n"
+        "assert 'wave' not in sys.modules\n"
+        "assert table['a'] is sys.modules['wave'].Wave_read"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_summary_is_the_first_line_of_the_docstring() -> None:
+    table: LazyTable[object] = LazyTable({"lazy": "plausible.models.lazy:lazy"})
+    summary = "Let a package offer names of its modules without importing these before they are"
+    assert table.summary("lazy").startswith(summary)
+    with pytest.raises(KeyError):
+        table.summary("no such name")
