@@ -5,7 +5,9 @@ from typing import Any, Literal
 
 from plausible.inference.engines.batches import Batches
 from plausible.inference.engines.compiled import CompiledEngine
-from plausible.inference.engines.engine import EagerEngine, Engine, Players
+from plausible.inference.engines.eager import EagerEngine
+from plausible.inference.engines.engine import Engine
+from plausible.inference.engines.players import Players
 from plausible.inference.graphs.capture import Refused
 
 __all__ = ["engine_for"]

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 
 from plausible.inference.engines.batches import Batches
-from plausible.inference.engines.compiled_step import Machine
+from plausible.inference.engines.compiled_step import CompiledStep
 from plausible.inference.engines.costs import break_even, unrolling_pays
-from plausible.inference.engines.engine import Backend, EagerEngine, Players
+from plausible.inference.engines.eager import EagerEngine
+from plausible.inference.engines.engine import Backend
 from plausible.inference.engines.packing import Packed, pack
-from plausible.inference.engines.phases import Way
+from plausible.inference.engines.phases import Phase
 from plausible.inference.engines.plans import Plan, Unknown, weights_of_run
+from plausible.inference.engines.players import Players
 from plausible.inference.engines.sources import TensorSource
 from plausible.inference.graphs.background import Compilation
 from plausible.inference.graphs.capture import Refused
@@ -28,7 +30,7 @@ from plausible.inference.graphs.inductor import (
 
 __all__ = ["CompiledEngine"]
 
-_TRIED = 10  # rounds of each way in the comparison of captured and compiled
+_TRIED = 10  # rounds of each engine in the comparison of captured and compiled
 # Seconds of training left from which on it pays to load code that was compiled before, and to load
 # it where PyTorch's compiler is imported already; and how far above the time at which compiling
 # beside the training pays must be left.
@@ -84,7 +86,7 @@ class CompiledEngine:
         self._packed: list[Packed] | None = None
         self._seen: dict[Any, int] = {}
         self._flags = self._numbered(_flags(players))
-        self._ways = {self._kind(first): Way(self._first_plan(first))}
+        self._phases = {self._kind(first): Phase(self._first_plan(first))}
         try:
             self._prepare(first)
         except BaseException:
@@ -101,35 +103,35 @@ class CompiledEngine:
     def advance(self, batches: Batches, number: int, limit: int) -> Tensor:
         if self.watched:
             self._flags = self._numbered(_flags(self.players))
-        way = self._way(number)
-        if self.watched and way.plan is not None and number % _CHECKED_EVERY == 0:
-            self._check_again(way, number)
-        if way.phase != "decided":
-            self._look_after(way, number)
-        engine, began = way.engine(), time.perf_counter()
+        phase = self._phase(number)
+        if self.watched and phase.plan is not None and number % _CHECKED_EVERY == 0:
+            self._check_again(phase, number)
+        if phase.stage != "decided":
+            self._look_after(phase, number)
+        engine, began = phase.engine(), time.perf_counter()
         if engine == "eager":
             rows = self.eager.advance(batches, number, limit)
         else:
             try:
-                rows = self._by_graph(way, engine, number, limit)
+                rows = self._by_graph(phase, engine, number, limit)
             except Exception as error:
                 # A model may catch an error of its own, which its graph cannot; if not, Pyro fails
                 # in the same way.
                 engine, rows = "eager", self.eager.advance(batches, number, limit)
-                self._leave(way, number, f"Its graph failed ({type(error).__name__})")
-        if self._cuda and (engine == "compiled" or way.phase != "decided"):
+                self._leave(phase, number, f"Its graph failed ({type(error).__name__})")
+        if self._cuda and (engine == "compiled" or phase.stage != "decided"):
             torch.cuda.synchronize(self.players.fabric.device)  # for the time that it took
-        self._note(way, engine, len(rows), number, time.perf_counter() - began)
+        self._note(phase, engine, len(rows), number, time.perf_counter() - began)
         return rows
 
-    def _by_graph(self, way: Way, engine: str, number: int, limit: int) -> Tensor:
+    def _by_graph(self, phase: Phase, engine: str, number: int, limit: int) -> Tensor:
         if engine == "captured":
-            assert way.plan is not None
-            return way.plan.round(number).unsqueeze(0)
-        assert way.machine is not None
+            assert phase.plan is not None
+            return phase.plan.round(number).unsqueeze(0)
+        assert phase.compiled_step is not None
         kind = self._kind(number)
-        most = limit if way.phase == "decided" else min(limit, way.machine.count)
-        return way.machine.run(number, most, lambda n: self._kind(n) == kind)
+        most = limit if phase.stage == "decided" else min(limit, phase.compiled_step.count)
+        return phase.compiled_step.run(number, most, lambda n: self._kind(n) == kind)
 
     def state_dict(self) -> dict[str, Any]:
         return self.players.state_dict()
@@ -138,9 +140,9 @@ class CompiledEngine:
         self.players.load_state_dict(state)
 
     def close(self) -> None:
-        for way in self._ways.values():
-            if way.compilation is not None:
-                way.compilation.stop()
+        for phase in self._phases.values():
+            if phase.compilation is not None:
+                phase.compilation.stop()
         for packed in self._packed or ():
             packed.unpack()
         self._packed = None
@@ -152,11 +154,11 @@ class CompiledEngine:
     def _numbered(self, flags: tuple[Any, ...]) -> int:
         return self._seen.setdefault(flags, len(self._seen))
 
-    def _way(self, number: int) -> Way:
+    def _phase(self, number: int) -> Phase:
         kind = self._kind(number)
-        if kind not in self._ways:
-            self._ways[kind] = Way(self._plan_or_none(number))
-        return self._ways[kind]
+        if kind not in self._phases:
+            self._phases[kind] = Phase(self._plan_or_none(number))
+        return self._phases[kind]
 
     def _prepare(self, first: int) -> None:
         """Compile what is at hand, or everything that will be needed where that was asked for."""
@@ -167,9 +169,9 @@ class CompiledEngine:
             last = range(first - first % epoch + epoch - 1, self.steps, epoch)
             numbers += [n for n in last[: self._cycle] if self.batches.is_short(n)]
         for number in numbers:
-            way = self._way(number)
-            if way.phase == "new":
-                self._look_after(way, number)
+            phase = self._phase(number)
+            if phase.stage == "new":
+                self._look_after(phase, number)
 
     def _plan(self, number: int) -> Plan:
         return Plan(self.players, self.weights, self.batches, number, fixed=not self.watched)
@@ -190,148 +192,155 @@ class CompiledEngine:
             self._fallback = True
             return None
 
-    def _check_again(self, way: Way, number: int) -> None:
+    def _check_again(self, phase: Phase, number: int) -> None:
         """Callbacks may change what no flag shows: then Pyro goes on."""
-        assert way.plan is not None
+        assert phase.plan is not None
         try:
-            way.plan.compare(number)
+            phase.plan.compare(number)
         except Refused as refused:
-            self._leave(way, number, f"The model changed between steps ({refused})")
+            self._leave(phase, number, f"The model changed between steps ({refused})")
 
-    def _leave(self, way: Way, number: int, why: str) -> None:
+    def _leave(self, phase: Phase, number: int, why: str) -> None:
         """From this round on Pyro carries out all rounds of the kind."""
-        if way.compilation is not None:
-            way.compilation.stop()
-        way.plan, way.phase, way.compilation = None, "decided", None
+        if phase.compilation is not None:
+            phase.compilation.stop()
+        phase.plan, phase.stage, phase.compilation = None, "decided", None
         self._engine, self._since, self._fallback = "eager", number, True
         self._reason = f"{why}, so Pyro runs it step by step"
 
     # How a kind of round comes from captured graphs to compiled code.
 
-    def _look_after(self, way: Way, number: int) -> None:
+    def _look_after(self, phase: Phase, number: int) -> None:
         try:
-            if way.phase == "new":
-                self._open(way, number)
-            elif way.phase == "measuring" and len(way.seconds["captured"]) >= _TRIED:
-                self._weigh(way, number)
-            elif way.phase == "compiling":
-                assert way.compilation is not None
-                if way.compilation.done():
-                    self._take(way, number)
-            elif way.phase == "trying" and all(len(t) >= _TRIED for t in way.seconds.values()):
-                self._decide(way)
+            if phase.stage == "new":
+                self._open(phase, number)
+            elif phase.stage == "measuring" and len(phase.seconds["captured"]) >= _TRIED:
+                self._weigh(phase, number)
+            elif phase.stage == "compiling":
+                assert phase.compilation is not None
+                if phase.compilation.done():
+                    self._take(phase, number)
+            elif phase.stage == "trying" and all(len(t) >= _TRIED for t in phase.seconds.values()):
+                self._decide(phase)
         except Refused as refused:
-            way.phase, way.compiled = "decided", False
+            phase.stage, phase.compiled = "decided", False
             which = "some rounds are " if self.batches.is_short(number) else ""
             self._notes.append(f"{which}not compiled, because {refused}")
             self._fallback = True
 
-    def _open(self, way: Way, number: int) -> None:
-        if way.plan is None:
-            way.phase = "decided"
+    def _open(self, phase: Phase, number: int) -> None:
+        if phase.plan is None:
+            phase.stage = "decided"
             return
-        machine = way.machine = self._machine(way.plan, number)
+        compiled_step = phase.compiled_step = self._compiled_step(phase.plan, number)
         if self._cuda:
-            machine.record(number)
-            self._take(way, number)
+            compiled_step.record(number)
+            self._take(phase, number)
             return
         check_compiler()
-        if self.thrifty and not self._pays_unrolled(machine, number):
-            machine = way.machine = self._machine(way.plan, number, single=True)
+        if self.thrifty and not self._pays_unrolled(compiled_step, number):
+            compiled_step = phase.compiled_step = self._compiled_step(
+                phase.plan, number, single=True
+            )
         if not self.wait:
-            way.phase = "measuring"
+            phase.stage = "measuring"
             return
-        if not self._artifact(machine, number).exists():
-            self._begin(way, number)
-            assert way.compilation is not None
-            way.compilation.wait()
-        self._take(way, number)
+        if not self._artifact(compiled_step, number).exists():
+            self._begin(phase, number)
+            assert phase.compilation is not None
+            phase.compilation.wait()
+        self._take(phase, number)
 
-    def _pays_unrolled(self, machine: Machine, number: int) -> bool:
+    def _pays_unrolled(self, compiled_step: CompiledStep, number: int) -> bool:
         """Whether the code of several rounds a call is there, or worth the time to compile it."""
-        size, left = machine.plan.size(), self.steps - number
-        return unrolling_pays(size, machine.count, left) or self._artifact(machine, number).exists()
+        size, left = compiled_step.plan.size(), self.steps - number
+        return (
+            unrolling_pays(size, compiled_step.count, left)
+            or self._artifact(compiled_step, number).exists()
+        )
 
-    def _weigh(self, way: Way, number: int) -> None:
+    def _weigh(self, phase: Phase, number: int) -> None:
         """Load the code if it is there, or begin to compile, if enough training is left."""
-        assert way.machine is not None
+        assert phase.compiled_step is not None
         short, _, _ = self._kind(number)
         share = (1 / self.batches.per_epoch if short else 1.0) / self._cycle
-        left = way.typical("captured") * (self.steps - number) * share
+        left = phase.typical("captured") * (self.steps - number) * share
         imported = "torch._inductor.compile_fx" in sys.modules
-        there = self._artifact(way.machine, number).exists()
+        there = self._artifact(phase.compiled_step, number).exists()
         if there and left > (_LOADING_AGAIN if imported else _LOADING):
-            self._take(way, number)
-        elif left > _COMPILING * self._break_even(way):
-            self._begin(way, number)
+            self._take(phase, number)
+        elif left > _COMPILING * self._break_even(phase):
+            self._begin(phase, number)
         else:
-            way.phase = "decided"
+            phase.stage = "decided"
             if not short:
                 self._reason += f": compiling would not pay for the {left:.2g} s that are left"
 
-    def _break_even(self, way: Way) -> float:
-        machine = way.machine
-        assert machine is not None
-        seconds = way.typical("captured")
-        return break_even(machine.plan.size(), machine.count, machine.small, seconds)
+    def _break_even(self, phase: Phase) -> float:
+        compiled_step = phase.compiled_step
+        assert compiled_step is not None
+        seconds = phase.typical("captured")
+        return break_even(
+            compiled_step.plan.size(), compiled_step.count, compiled_step.small, seconds
+        )
 
-    def _begin(self, way: Way, number: int) -> None:
-        machine = way.machine
-        assert machine is not None
-        path = self._artifact(machine, number)
-        inputs = machine.inputs(number)
-        way.compilation = Compilation(machine.function, inputs, path, machine.small)
-        way.phase = "compiling"
+    def _begin(self, phase: Phase, number: int) -> None:
+        compiled_step = phase.compiled_step
+        assert compiled_step is not None
+        path = self._artifact(compiled_step, number)
+        inputs = compiled_step.inputs(number)
+        phase.compilation = Compilation(compiled_step.function, inputs, path, compiled_step.small)
+        phase.stage = "compiling"
 
-    def _take(self, way: Way, number: int) -> None:
+    def _take(self, phase: Phase, number: int) -> None:
         """Load the code, compare it with the graphs, and try it beside them."""
-        machine = way.machine
-        assert machine is not None
-        if not self._cuda and not self._load(way, machine, number):
+        compiled_step = phase.compiled_step
+        assert compiled_step is not None
+        if not self._cuda and not self._load(phase, compiled_step, number):
             return
-        machine.verify(number, _TOLERANCE.get(machine.plan.dtype, 1e-2))
-        way.compiled = True
-        way.phase = "decided" if self.wait else "trying"
-        for times in way.seconds.values():
+        compiled_step.verify(number, _TOLERANCE.get(compiled_step.plan.dtype, 1e-2))
+        phase.compiled = True
+        phase.stage = "decided" if self.wait else "trying"
+        for times in phase.seconds.values():
             times.clear()
 
-    def _load(self, way: Way, machine: Machine, number: int) -> bool:
+    def _load(self, phase: Phase, compiled_step: CompiledStep, number: int) -> bool:
         """Load the code; if a file of an earlier run is damaged, begin to compile it anew."""
-        compiled, path = way.compilation, self._artifact(machine, number)
+        compiled, path = phase.compilation, self._artifact(compiled_step, number)
         seconds = compiled.seconds if compiled is not None else 0.0
         self._compile_seconds = (self._compile_seconds or 0.0) + seconds
-        way.compilation = None
+        phase.compilation = None
         try:
-            machine.code = load_artifact(path)
+            compiled_step.code = load_artifact(path)
         except Exception as error:
             path.unlink(missing_ok=True)
             if compiled is not None:
                 raise Refused(f"its code cannot be loaded ({type(error).__name__})") from error
-            self._begin(way, number)
+            self._begin(phase, number)
             if not self.wait:
                 return False
-            assert way.compilation is not None
-            way.compilation.wait()
-            return self._load(way, machine, number)
+            assert phase.compilation is not None
+            phase.compilation.wait()
+            return self._load(phase, compiled_step, number)
         return True
 
-    def _decide(self, way: Way) -> None:
-        way.phase = "decided"
-        captured, compiled = way.typical("captured"), way.typical("compiled")
-        way.compiled = compiled < captured
-        if not way.compiled:
+    def _decide(self, phase: Phase) -> None:
+        phase.stage = "decided"
+        captured, compiled = phase.typical("captured"), phase.typical("compiled")
+        phase.compiled = compiled < captured
+        if not phase.compiled:
             self._reason = (
                 "The captured graph runs operation by operation, because that was measured "
                 f"to be as fast as compiled code ({1e3 * captured:.3g} against "
                 f"{1e3 * compiled:.3g} ms a step)"
             )
 
-    def _machine(self, plan: Plan, number: int, single: bool = False) -> Machine:
+    def _compiled_step(self, plan: Plan, number: int, single: bool = False) -> CompiledStep:
         if self._packed is None:
-            owned = [frozenset(range(len(m.parameters))) for m in self.players.movers]
+            owned = [frozenset(range(len(m.parameters))) for m in self.players.optimizer_states]
             for i, graph in plan.graphs.items():
                 owned[i] = frozenset(graph.moved)
-            self._packed = pack(self.players.movers, self.weights, owned)
+            self._packed = pack(self.players.optimizer_states, self.weights, owned)
         work = plan.work()
         count = next((k for most, k in _UNROLLED if work < most), 1)
         alone = (
@@ -343,18 +352,20 @@ class CompiledEngine:
             or not isinstance(self.batches.source, TensorSource)
             or count * plan.size() > _MOST_OPERATIONS
         )
-        return Machine(plan, self._packed, 1 if alone else count, small=work < _ONE_THREAD)
+        return CompiledStep(plan, self._packed, 1 if alone else count, small=work < _ONE_THREAD)
 
-    def _artifact(self, machine: Machine, number: int) -> Path:
-        return artifact_path(key_of(machine.function, machine.inputs(number), machine.small))
+    def _artifact(self, compiled_step: CompiledStep, number: int) -> Path:
+        return artifact_path(
+            key_of(compiled_step.function, compiled_step.inputs(number), compiled_step.small)
+        )
 
-    def _note(self, way: Way, engine: str, rounds: int, number: int, seconds: float) -> None:
+    def _note(self, phase: Phase, engine: str, rounds: int, number: int, seconds: float) -> None:
         """Keep the rates, and say which engine is at work."""
         done, spent = self._spent.get(engine, (0, 0.0))
         self._spent[engine] = done + rounds, spent + seconds
-        if way.phase != "decided" and engine in way.seconds:
-            way.seconds[engine].append(seconds / rounds)
-        if engine == "compiled" and way.phase == "decided" and self._engine != "compiled":
+        if phase.stage != "decided" and engine in phase.seconds:
+            phase.seconds[engine].append(seconds / rounds)
+        if engine == "compiled" and phase.stage == "decided" and self._engine != "compiled":
             self._engine, self._since = "compiled", number
             self._reason = "Model, guide and optimiser run as one compiled function"
 

@@ -14,10 +14,10 @@ from plausible.inference.graphs.capture import refusing
 from plausible.inference.graphs.equality import check_equal
 from plausible.inference.isolation import random_state_kept
 
-__all__ = ["Machine"]
+__all__ = ["CompiledStep"]
 
 
-class Machine:
+class CompiledStep:
     """Carries out the rounds of a plan by compiled code, several rounds a call.
 
     Args:

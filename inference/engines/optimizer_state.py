@@ -8,10 +8,10 @@ from torch import Tensor
 
 from plausible.models.objectives.optimizers import Moments, Optimizer
 
-__all__ = ["Mover"]
+__all__ = ["OptimizerState"]
 
 
-class Mover:
+class OptimizerState:
     """The parameters of one player, its optimiser and the optimiser's state.
 
     Attributes:

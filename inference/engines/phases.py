@@ -3,33 +3,33 @@
 import statistics
 from dataclasses import dataclass, field
 
-from plausible.inference.engines.compiled_step import Machine
+from plausible.inference.engines.compiled_step import CompiledStep
 from plausible.inference.engines.plans import Plan
 from plausible.inference.graphs.background import Compilation
 
-__all__ = ["Way"]
+__all__ = ["Phase"]
 
 
 @dataclass
-class Way:
+class Phase:
     """How rounds of one kind are carried out: by Pyro, by captured graphs, or by compiled code.
 
-    Its phases: "new", "measuring" the captured graphs, "compiling" beside them, "trying" both in
+    Its stages: "new", "measuring" the captured graphs, "compiling" beside them, "trying" both in
     turns, "decided".
 
     Attributes:
         plan: the captured graphs; None where Pyro carries out the rounds.
-        phase: one of those.
+        stage: one of those.
         compiled: whether compiled code is there and not found to be slower.
-        machine: what calls the code.
+        compiled_step: what calls the code.
         compilation: what is being compiled.
         seconds: what single rounds took, by engine, while that is measured.
     """
 
     plan: Plan | None
-    phase: str = "new"
+    stage: str = "new"
     compiled: bool = False
-    machine: Machine | None = None
+    compiled_step: CompiledStep | None = None
     compilation: Compilation | None = None
     seconds: dict[str, list[float]] = field(
         default_factory=lambda: {"captured": [], "compiled": []}
@@ -39,7 +39,7 @@ class Way:
         """The engine of the next round."""
         if self.plan is None:
             return "eager"
-        if self.phase == "trying":
+        if self.stage == "trying":
             captured, compiled = (len(times) for times in self.seconds.values())
             return "compiled" if compiled < captured else "captured"
         return "compiled" if self.compiled else "captured"

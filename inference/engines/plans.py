@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from plausible.inference.engines.batches import Batches
-from plausible.inference.engines.engine import Players
-from plausible.inference.engines.optimizer_state import Mover
+from plausible.inference.engines.optimizer_state import OptimizerState
+from plausible.inference.engines.players import Players
 from plausible.inference.engines.rounds import (
     Group,
     Operations,
@@ -81,7 +81,7 @@ class Plan:
     ) -> None:
         self.players, self.weights, self.batches = players, weights, batches
         self.turns = players.turns(number)
-        self.dtype = next((p.dtype for p in players.movers[0].parameters), torch.float32)
+        self.dtype = next((p.dtype for p in players.optimizer_states[0].parameters), torch.float32)
         self.written: set[int] = set()
         with random_state_kept(players.fabric.device), self._kept(), refusing("its graph failed"):
             self.graphs = {i: self._graph(i, number, fixed) for i in sorted(set(self.turns))}
@@ -163,10 +163,10 @@ class Plan:
 
     def _check_memory(self, i: int, constants: list[Tensor]) -> None:
         """Parameters get other memory while they are trained, which nothing else may share."""
-        owned = {id(p) for p in self.players.movers[i].parameters}
+        owned = {id(p) for p in self.players.optimizer_states[i].parameters}
         others = [x for x in (*self.weights, *constants) if id(x) not in owned]
         taken = [_memory(x) for x in others if x.numel()]
-        for p in self.players.movers[i].parameters:
+        for p in self.players.optimizer_states[i].parameters:
             if not p.numel():
                 continue
             memory = _memory(p)
@@ -253,10 +253,10 @@ class Plan:
             graph = self.graphs[turn]
             draws, start = graph.cut(noise, start)
             loss, made = graph(self.weights, batch.args, draws)
-            gradients: list[Tensor | None] = [None] * len(players.movers[turn].parameters)
+            gradients: list[Tensor | None] = [None] * len(players.optimizer_states[turn].parameters)
             for j, gradient in zip(graph.moved, made, strict=True):
                 gradients[j] = gradient
-            players.movers[turn].move(gradients, loss.isfinite())
+            players.optimizer_states[turn].move(gradients, loss.isfinite())
             players.latest[turn] = loss
         if self.after is not None:
             self.after(*self.weights, *self.after_fixed)
@@ -267,7 +267,7 @@ class Plan:
         owned = {i for player in groups for group in player for i in group.weights}
         return Rounds(
             graphs=self.graphs,
-            optimizers=[_portable(mover) for mover in self.players.movers],
+            optimizers=[_portable(state) for state in self.players.optimizer_states],
             groups=groups,
             turns=self.turns,
             after=self.after,
@@ -292,12 +292,12 @@ class Plan:
         return sum(self.graphs[turn].graph.count for turn in self.turns)
 
 
-def _portable(mover: Mover) -> Optimizer:
+def _portable(state: OptimizerState) -> Optimizer:
     """The optimiser with its schedule as a graph: another process need not know a user's class."""
-    optimizer, rate = mover.optimizer, mover.optimizer.lr
+    optimizer, rate = state.optimizer, state.optimizer.lr
     if not isinstance(rate, Schedule):
         return optimizer
-    graph = capture(lambda step: [rate.at(step)], [], [mover.step])
+    graph = capture(lambda step: [rate.at(step)], [], [state.step])
     if any(node.op == "get_attr" for node in graph.graph.nodes):
         raise Refused("its learning rate holds a tensor")
     return replace(optimizer, lr=Rate(Operations(graph)))

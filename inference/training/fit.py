@@ -11,7 +11,8 @@ from torch import Tensor
 
 from plausible.inference.engines.batches import Batches
 from plausible.inference.engines.choice import engine_for
-from plausible.inference.engines.engine import EagerEngine, Players
+from plausible.inference.engines.eager import EagerEngine
+from plausible.inference.engines.players import Players
 from plausible.inference.engines.sources import (
     Source,
     TensorSource,

@@ -12,8 +12,8 @@ from construct import Construct
 from torch import Tensor
 
 from plausible.inference.engines.batches import Batches
-from plausible.inference.engines.engine import Players
 from plausible.inference.engines.plans import weights_of_run
+from plausible.inference.engines.players import Players
 from plausible.inference.engines.rounds import padded
 from plausible.inference.engines.sources import as_source
 from plausible.inference.graphs.equality import Supplied
@@ -38,7 +38,7 @@ class Prepared:
 
     def reference(self, i: int, batch: Batch) -> tuple[Tensor, list[Tensor]]:
         """A player's loss and gradients by Pyro, zeros where there is none; per datum, as ours."""
-        own = self.players.movers[i].parameters
+        own = self.players.optimizer_states[i].parameters
         for parameter in own:
             parameter.grad = None
         elbo, program = self.construct.pyro, self.players.program

@@ -1,4 +1,4 @@
-"""A machine does as many rounds a call as it can."""
+"""A compiled step does as many rounds a call as it can."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ import torch
 from constructs import CONSTRUCTS
 from harness import prepared
 
-from plausible.inference.engines.compiled_step import Machine
+from plausible.inference.engines.compiled_step import CompiledStep
 from plausible.inference.engines.cuda import replaying
 from plausible.inference.engines.packing import pack
 from plausible.inference.engines.plans import Plan
@@ -31,14 +31,14 @@ COUNT = 4
 def test_calls_are_full_ones_within_an_epoch(first: int, limit: int, rounds: list[int]) -> None:
     # Seen failing: a last call for what is left, after which no call begins with the epoch.
     done: list[int] = []
-    with machine_of_minibatches() as machine:
+    with compiled_step_of_minibatches() as compiled_step:
 
         def counted(*inputs: Any) -> Any:
             done.append(int(inputs[-1]))
-            return machine.function(*inputs)
+            return compiled_step.function(*inputs)
 
-        machine.code = counted
-        losses = machine.run(first, limit, lambda _: True)
+        compiled_step.code = counted
+        losses = compiled_step.run(first, limit, lambda _: True)
     assert done == rounds
     assert losses.shape == (sum(rounds), 1)
 
@@ -49,25 +49,25 @@ def test_code_that_reads_fixed_places_gets_every_batch(first: int) -> None:
     # written there destroys batches to come, and PyTorch refuses to copy across itself.
     losses = []
     for in_places in (False, True):
-        with machine_of_minibatches() as machine:
+        with compiled_step_of_minibatches() as compiled_step:
             if in_places:
-                places = machine.places(first)
-                machine.code = replaying(partial(machine.function, *places), places)
+                places = compiled_step.places(first)
+                compiled_step.code = replaying(partial(compiled_step.function, *places), places)
             losses.append(
-                torch.cat([machine.run(n, 3, lambda _: True) for n in (first, first + 3)])
+                torch.cat([compiled_step.run(n, 3, lambda _: True) for n in (first, first + 3)])
             )
-            losses.append(machine.run(16, 16, lambda _: True))
+            losses.append(compiled_step.run(16, 16, lambda _: True))
     assert len(losses[0]) >= 6
     torch.testing.assert_close(losses[2:], losses[:2], rtol=0.0, atol=0.0)
 
 
 @contextmanager
-def machine_of_minibatches() -> Iterator[Machine]:
+def compiled_step_of_minibatches() -> Iterator[CompiledStep]:
     """16 batches an epoch, four rounds a call; nothing is compiled."""
     construct = CONSTRUCTS["minibatches, short last batch"]()
     construct.data, construct.batch_size = (torch.arange(64.0),), 4
     with prepared(construct) as run:
         plan = Plan(run.players, run.weights, run.batches, 0, fixed=True)
-        packed = pack(run.players.movers, run.weights, [frozenset(plan.graphs[0].moved)])
-        yield Machine(plan, packed, COUNT, small=True)
+        packed = pack(run.players.optimizer_states, run.weights, [frozenset(plan.graphs[0].moved)])
+        yield CompiledStep(plan, packed, COUNT, small=True)
         packed[0].unpack()

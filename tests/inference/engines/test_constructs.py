@@ -75,7 +75,7 @@ def by_graph(run: Prepared, plan: Plan, i: int, seed: int, batch: Any) -> Any:
     graph = plan.graphs[i]
     noise = drawn(seed, graph.noise, plan.dtype)
     loss, made = graph(run.weights, batch.args, noise)
-    gradients = [torch.zeros_like(p) for p in run.players.movers[i].parameters]
+    gradients = [torch.zeros_like(p) for p in run.players.optimizer_states[i].parameters]
     for j, gradient in zip(graph.moved, made, strict=True):
         gradients[j] = gradient
     return loss, gradients
@@ -117,7 +117,7 @@ def test_a_hundred_steps_stay_with_pyro(name: str) -> None:
         for number in range(ROUNDS):
             torch.manual_seed(1000 + number)
             losses.append(engine.advance(run.batches, number, 1)[0])
-            plan = engine._way(number).plan
+            plan = engine._phase(number).plan
             assert plan is not None
             draws.append([shape for i in plan.turns for shape in plan.graphs[i].noise])
         assert engine.backend.engine == "captured" and not engine.backend.fallback
@@ -136,13 +136,15 @@ def test_a_hundred_steps_stay_with_pyro(name: str) -> None:
 def by_pyro(run: Prepared, draws: list[Any], dtype: torch.dtype) -> list[Tensor]:
     """The players' losses in rounds of Pyro's ELBOs and PyTorch's optimisers."""
     players, losses = run.players, []
-    optimizers = [torch_optimizer(m.optimizer, m.parameters) for m in players.movers]
+    optimizers = [torch_optimizer(m.optimizer, m.parameters) for m in players.optimizer_states]
     latest = torch.zeros(len(players.players))
     for number, shapes in enumerate(draws):
         with same_draws(1000 + number, shapes, dtype):
             for i in players.turns(number):
                 loss, gradients = run.reference(i, run.batches.at(number))
-                for p, gradient in zip(players.movers[i].parameters, gradients, strict=True):
+                for p, gradient in zip(
+                    players.optimizer_states[i].parameters, gradients, strict=True
+                ):
                     p.grad = gradient if p.grad is not None else None
                 optimizers[i].step()
                 latest[i] = loss

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from plausible.inference import Fit, Progress, fit
 from plausible.inference.engines import compiled as engine_module
-from plausible.inference.engines.compiled_step import Machine
+from plausible.inference.engines.compiled_step import CompiledStep
 from plausible.inference.graphs.background import Compilation
 from plausible.models import SGD, VAE, MaximumLikelihood, ModelError, TrainingError
 
@@ -117,15 +117,15 @@ def test_the_code_is_tried_by_full_calls(monkeypatch: pytest.MonkeyPatch) -> Non
     # graphs, which do one, kept them at two, and the code was timed doing two rounds of three.
     at_once(monkeypatch)
     monkeypatch.setattr(engine_module, "unrolling_pays", lambda *_: True)
-    done, run = Compilation.done, Machine.run
+    done, run = Compilation.done, CompiledStep.run
     monkeypatch.setattr(Compilation, "done", lambda self: self.process.wait() is None or done(self))
     asked = []
 
-    def recorded(self: Machine, number: int, limit: int, alike: Any) -> Tensor:
+    def recorded(self: CompiledStep, number: int, limit: int, alike: Any) -> Tensor:
         asked.append(min(limit, self.count))
         return run(self, number, limit, alike)
 
-    monkeypatch.setattr(Machine, "run", recorded)
+    monkeypatch.setattr(CompiledStep, "run", recorded)
     fitted(600)
     assert len(asked) > engine_module._TRIED
     assert set(asked[: engine_module._TRIED]) == {3}
@@ -136,10 +136,10 @@ def test_auto_compiles_single_rounds_unless_code_of_several_is_there(
 ) -> None:
     at_once(monkeypatch)
     done, used = Compilation.done, []
-    load = Machine.verify
+    load = CompiledStep.verify
     monkeypatch.setattr(Compilation, "done", lambda self: self.process.wait() is None or done(self))
     monkeypatch.setattr(
-        Machine, "verify", lambda self, *given: used.append(self.count) or load(self, *given)
+        CompiledStep, "verify", lambda self, *given: used.append(self.count) or load(self, *given)
     )
     fitted(600)  # so short a run does not pay for more
     fitted(50, compile=True)

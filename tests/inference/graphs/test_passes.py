@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from plausible.inference.engines.optimizer_state import OptimizerState
 from plausible.inference.engines.plans import Plan
 from plausible.inference.engines.rounds import Operations
 from plausible.inference.graphs.capture import Refused, capture
@@ -262,12 +263,12 @@ def test_a_gamma_is_no_product_of_matrices(function: Callable[[Tensor], Tensor])
 def test_a_plan_leaves_no_trace(name: str) -> None:
     with prepared(CONSTRUCTS[name]()) as run:
         weights = [w.detach().clone() for w in run.weights]
-        moments = [m.clone() for mover in run.players.movers for m in _flat(mover)]
+        moments = [m.clone() for state in run.players.optimizer_states for m in _flat(state)]
         random = torch.get_rng_state()
         plan = Plan(run.players, run.weights, run.batches, 0, fixed=True)
         plan.compare(0)
         assert torch.equal(random, torch.get_rng_state())
-        now = [m for mover in run.players.movers for m in _flat(mover)]
+        now = [m for state in run.players.optimizer_states for m in _flat(state)]
         torch.testing.assert_close(weights, [w.detach() for w in run.weights], rtol=0, atol=0)
         torch.testing.assert_close(moments, now, rtol=0, atol=0)
 
@@ -346,8 +347,8 @@ def test_wide_products_and_gradients_of_weights_stay_as_they_are() -> None:
     assert len(transposed) == 1  # of the gradient, as before
 
 
-def _flat(mover: Any) -> list[Tensor]:
-    return [mover.step, *(m for moments in mover.moments.values() for m in moments)]
+def _flat(state: OptimizerState) -> list[Tensor]:
+    return [state.step, *(m for moments in state.moments.values() for m in moments)]
 
 
 @pytest.mark.parametrize(
