@@ -5,6 +5,9 @@ INSTALLED := .venv/.installed
 # Two workers with one thread each: more threads than cores make small models several times slower.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
+# `make test COVER='--cov --cov-report=term:skip-covered'` also says which lines no test runs.
+COVER ?=
+
 .PHONY: help demo test test-slow lint clean
 
 help:
@@ -26,7 +29,7 @@ demo: $(INSTALLED)
 	$(BIN)/plausible demo --out demo
 
 test: $(INSTALLED)
-	$(PYTEST)
+	$(PYTEST) $(COVER)
 
 # Pytest ends with 5 when it finds no test to run, which is no failure of this target.
 test-slow: $(INSTALLED)
