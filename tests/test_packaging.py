@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("models", "inference", "fairness")
-CONTRACT = {"base", "errors", "objectives"}
+CONTRACT = {"base", "errors", "lazy", "objectives", "registry"}
 EDGES = ("inference/recipes/", "inference/data/", "inference/cli/")
 
 

@@ -19,10 +19,11 @@ GROUPS = 100
 
 def groups(trials: Tensor, successes: Tensor) -> None:
     """Group j has logit mu + tau e_j; successes are binomial."""
-    mu = pyro.sample("mu", dist.Normal(0.0, 1.5))
-    tau = pyro.sample("tau", dist.HalfNormal(1.0))
+    zero, one = trials.new_zeros(()), trials.new_ones(())  # on the device of the data
+    mu = pyro.sample("mu", dist.Normal(zero, 1.5))
+    tau = pyro.sample("tau", dist.HalfNormal(one))
     with pyro.plate("groups", len(trials)):
-        e = pyro.sample("e", dist.Normal(0.0, 1.0))
+        e = pyro.sample("e", dist.Normal(zero, one))
         rate = dist.Binomial(total_count=trials, logits=mu + tau * e)
         pyro.sample("successes", rate, obs=successes)
 

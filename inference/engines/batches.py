@@ -101,4 +101,7 @@ class Batches:
         epoch = number // self.per_epoch
         if self._epoch != epoch:
             self._epoch = epoch
-            self._order = permutation(self.total, self.seed, epoch).to(self.device)
+            order = permutation(self.total, self.seed, epoch)
+            if self.device.type == "cuda":
+                order = order.pin_memory()  # what is copied from there is not waited for
+            self._order = order.to(self.device, non_blocking=True)

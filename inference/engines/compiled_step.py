@@ -33,9 +33,10 @@ class CompiledStep:
 
     def __init__(self, plan: Plan, packed: list[Packed], count: int, small: bool) -> None:
         self.plan, self.count, self.small = plan, count, small
-        self.function = plan.rounds([p.groups for p in packed], count)
-        self.code: Callable[..., Any] = self.function
         device = plan.players.fabric.device
+        groups = [p.groups for p in packed]
+        self.function = plan.rounds(groups, count, in_place=device.type == "cuda")
+        self.code: Callable[..., Any] = self.function
         self._state = [x for p in packed for group in p.state for x in group]
         self._groups = [[len(group) for group in p.state] for p in packed]
         self._others = [plan.weights[i].detach() for i in self.function.others]
@@ -65,7 +66,8 @@ class CompiledStep:
             Refused: if it cannot be recorded.
         """
         changing = len(self._state) + len(self._others)
-        self.code = record(self.function, self.places(number), changing)
+        with random_state_kept(self.plan.players.fabric.device):
+            self.code = record(self.function, self.places(number), changing)
 
     def run(self, number: int, limit: int, alike: Callable[[int], bool]) -> Tensor:
         """Rounds from this one on, at least one and at most `limit`, as long as they are alike.

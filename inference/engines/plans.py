@@ -262,8 +262,8 @@ class Plan:
             self.after(*self.weights, *self.after_fixed)
         return players.latest.clone()
 
-    def rounds(self, groups: list[list[Group]], count: int) -> Rounds:
-        """The plan as one function of flat tensors for so many rounds."""
+    def rounds(self, groups: list[list[Group]], count: int, in_place: bool) -> Rounds:
+        """The plan as one function of flat tensors for so many rounds; see `Rounds`."""
         owned = {i for player in groups for group in player for i in group.weights}
         return Rounds(
             graphs=self.graphs,
@@ -277,6 +277,7 @@ class Plan:
             batch=len(self.batches.at(0).args),
             each=count > 1 and not self.batches.whole,
             count=count,
+            in_place=in_place,
         )
 
     def work(self) -> float:

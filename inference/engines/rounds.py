@@ -164,6 +164,7 @@ class Rounds:
         batch: number of tensors in a batch.
         each: whether every round has a batch of its own, on a first dimension.
         count: number of rounds.
+        in_place: whether optimisers are PyTorch's fused kernels, as in what is recorded.
     """
 
     graphs: dict[int, PlayerGraph]
@@ -177,6 +178,7 @@ class Rounds:
     batch: int
     each: bool
     count: int
+    in_place: bool
 
     @property
     def draws(self) -> int:
@@ -194,7 +196,7 @@ class Rounds:
         after = self.after.text if self.after is not None else ""
         rules = [_rule(optimizer) for optimizer in self.optimizers]
         rest = (rules, self.groups, self.turns, self.others, sorted(self.written))
-        return repr((graphs, after, rest, self.batch, self.each, self.count))
+        return repr((graphs, after, rest, self.batch, self.each, self.count, self.in_place))
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         given = iter(inputs)
@@ -254,30 +256,32 @@ class Rounds:
                 weights.update(zip(group.weights, group.parts(value), strict=True))
         return [weights[i] for i in range(len(weights))]
 
+    def _to_move(
+        self, turn: int, state: list[list[Tensor]], gradients: list[Tensor]
+    ) -> tuple[list[int], list[Tensor], list[Tensor], Moments]:
+        """Groups whose parameters have a gradient: which, their values, gradients and moments."""
+        by_member = dict(zip(self.graphs[turn].moved, gradients, strict=True))
+        groups, names = self.groups[turn], self.optimizers[turn].moments
+        which = [j for j, group in enumerate(groups) if group.members[0] in by_member]
+        flat = [groups[j].whole([by_member[m] for m in groups[j].members]) for j in which]
+        moments: Moments = {name: [state[j][1 + i] for j in which] for i, name in enumerate(names)}
+        return which, [state[j][0] for j in which], flat, moments
+
     def _moved(
         self, turn: int, state: list[list[Tensor]], gradients: list[Tensor], go: Tensor
     ) -> list[list[Tensor]]:
         """A player's state after its step: groups whose parameters have no gradient stay."""
-        by_member = dict(zip(self.graphs[turn].moved, gradients, strict=True))
         optimizer, (*values, (step,)) = self.optimizers[turn], state
-        there = [j for j, g in enumerate(self.groups[turn]) if g.members[0] in by_member]
-        old = [values[j] for j in there]
-        names = list(optimizer.moments)
-        moments: Moments = {n: [v[1 + i] for v in old] for i, n in enumerate(names)}
+        which, parameters, flat, moments = self._to_move(turn, values, gradients)
+        if self.in_place:
+            optimizer.update_in_place(parameters, flat, moments, step.add_(go), go)
+            return state
         step = step + go
-        moved, after = optimizer.update(
-            [v[0] for v in old],
-            [
-                self.groups[turn][j].whole([by_member[m] for m in self.groups[turn][j].members])
-                for j in there
-            ],
-            moments,
-            step,
-        )
+        moved, after = optimizer.update(parameters, flat, moments, step)
         new = [list(group) for group in values]
-        for position, j in enumerate(there):
-            made = [moved[position], *(after[name][position] for name in names)]
-            new[j] = [torch.where(go, x, was) for x, was in zip(made, old[position], strict=True)]
+        for position, j in enumerate(which):
+            fresh = [moved[position], *(after[name][position] for name in optimizer.moments)]
+            new[j] = [torch.where(go, x, was) for x, was in zip(fresh, values[j], strict=True)]
         return [*new, [step]]
 
 

@@ -1,5 +1,6 @@
 """Capture: run a function of tensors once, and keep what it did as a flat graph."""
 
+import functools
 import linecache
 import pickle
 import random
@@ -27,8 +28,9 @@ from plausible.models.errors import PlausibleError
 
 __all__ = ["TESTED", "Refused", "capture", "refusing"]
 
-# Versions of PyTorch whose internals (make_fx, standalone_compile) this package was tested with.
-TESTED = ("2.13", "2.14")
+# From the first to the last version of PyTorch whose internals (make_fx, standalone_compile) were
+# tested. A newer one is tried, since every graph is compared with Pyro before it is trusted.
+TESTED = ((2, 11), (2, 14))
 
 _LIBRARIES = (
     *(str(Path(module.__file__ or "").parent) for module in (torch, pyro, np)),
@@ -121,8 +123,21 @@ def _restore(state: Sequence[Tensor], saved: Sequence[Tensor]) -> set[int]:
 
 def _check_version() -> None:
     version = torch.__version__.split("+")[0]
-    if not version.startswith(tuple(f"{tested}." for tested in TESTED)):
-        raise Refused(f"PyTorch {version} was not tested with it (tested: {', '.join(TESTED)})")
+    release = tuple(int(part) for part in version.split(".")[:2])
+    first, last = (".".join(map(str, tested)) for tested in TESTED)
+    if release < TESTED[0]:
+        raise Refused(f"PyTorch {version} is too old for it (tested: {first} to {last})")
+    if release > TESTED[1]:
+        _warn_of(
+            f"PyTorch {version} is newer than what fit was tested with ({first} to {last}). "
+            "Graphs that differ from Pyro are refused, as ever; compile=False avoids them all."
+        )
+
+
+@functools.cache
+def _warn_of(text: str) -> None:
+    """Warn once a process."""
+    warnings.warn(text, stacklevel=2)
 
 
 def _foreign_generators_moved(before: tuple[Any, Any]) -> bool:

@@ -140,6 +140,7 @@ class Run:
                 if self._after(bar):
                     break
             self._check_finite(max(first, self._checked))
+            self.seconds = before + time.perf_counter() - began  # with what a GPU had yet to do
             self._save()
 
     def _tell(self, bar: Bar) -> None:

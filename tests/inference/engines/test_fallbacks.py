@@ -225,11 +225,25 @@ def test_sparse_gradients_are_refused_as_without_compiling() -> None:
     assert failure(True) == failure(False)
 
 
-def test_another_version_of_pytorch_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plausible.inference.graphs.capture.TESTED", ("1.0", "2.1"))
+VERSION = re.escape(torch.__version__.split("+")[0])
+
+
+def test_an_older_version_of_pytorch_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plausible.inference.graphs.capture.TESTED", ((9, 0), (9, 1)))
     result = trained(model, compile=True)
-    assert_fell_back(result, "eager", rf"PyTorch {re.escape(torch.__version__.split('+')[0])} was")
+    assert_fell_back(result, "eager", rf"PyTorch {VERSION} is too old for it \(tested: 9.0 to 9.1")
     assert_same(result, trained(model, compile=False))
+
+
+def test_a_newer_version_of_pytorch_is_tried_and_named_once(
+    monkeypatch: pytest.MonkeyPatch, captured: Callable[[], Fit]
+) -> None:
+    monkeypatch.setattr("plausible.inference.graphs.capture.TESTED", ((1, 0), (2, 1)))
+    with pytest.warns(UserWarning, match=rf"PyTorch {VERSION} is newer .*1.0 to 2.1") as warned:
+        result = captured()
+        captured()
+    assert len(warned) == 1
+    assert result.backend.engine == "captured"
 
 
 def test_without_a_compiler_the_graph_runs(

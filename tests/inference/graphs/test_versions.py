@@ -1,6 +1,7 @@
 """What the compiled engine uses of PyTorch's unstable parts is as it was when it was written."""
 
 import inspect
+from pathlib import Path
 
 import torch
 import torch.compiler.config
@@ -13,7 +14,13 @@ from plausible.inference.graphs.inductor import _settings
 
 
 def test_the_installed_pytorch_is_one_that_the_engine_was_tested_with() -> None:
-    assert torch.__version__.split("+")[0].rsplit(".", 1)[0] in TESTED
+    release = tuple(int(part) for part in torch.__version__.split(".")[:2])
+    assert TESTED[0] <= release <= TESTED[1]
+
+
+def test_the_oldest_version_that_may_be_installed_is_the_oldest_that_was_tested() -> None:
+    asked = (Path(__file__).parents[3] / "setup.cfg").read_text()
+    assert f"torch>={'.'.join(map(str, TESTED[0]))}\n" in asked
 
 
 def test_the_functions_and_settings_that_the_engine_uses_exist() -> None:
