@@ -173,9 +173,14 @@ def engines_agree(device: str) -> Result:
         losses = []
         for compile in (device == "cuda" or "auto", "auto"):
             run = trained(
-                vae(64), images(1000), device, objective=ELBO(optimizer=optimizer), steps=steps_for(device, 500),
-                batch_size=128, compile=compile,
-            )  # fmt: skip
+                vae(64),
+                images(1000),
+                device,
+                objective=ELBO(optimizer=optimizer),
+                steps=steps_for(device, 500),
+                batch_size=128,
+                compile=compile,
+            )
             losses.append(run.loss)
         apart[type(optimizer).__name__] = float(((losses[0] - losses[1]) / losses[1]).abs().max())
     return {"passes": max(apart.values()) < 1e-3, "relative differences": apart}
