@@ -36,22 +36,15 @@ if TYPE_CHECKING:  # for tools that read types; tests/test_lazy.py holds it to t
         positive_scale,
     )
     from plausible.models.likelihoods.mixture import MixtureOfNormals, NormalMixture
+    from plausible.models.objectives.elbo import ELBO
     from plausible.models.objectives.importance_weighted import ImportanceWeighted, Renyi
-    from plausible.models.objectives.objective import (
-        ELBO,
+    from plausible.models.objectives.maximum_likelihood import MaximumLikelihood
+    from plausible.models.objectives.objective import Objective, Player, StepCount
+    from plausible.models.objectives.optimizers import SGD, Adam, AdamW, ClippedAdam, Optimizer
+    from plausible.models.objectives.schedules import (
         Annealing,
-        MaximumLikelihood,
-        Objective,
-        Player,
-    )
-    from plausible.models.objectives.optimizers import (
-        SGD,
-        Adam,
-        AdamW,
-        ClippedAdam,
         CosineDecay,
-        ExponentialDecay,
-        Optimizer,
+        GeometricDecay,
         Schedule,
     )
 
@@ -74,9 +67,9 @@ __all__ = [
     "CosineDecay",
     "DataError",
     "DiagonalNormal",
-    "ExponentialDecay",
     "GenerativeModel",
     "GeneratorNetwork",
+    "GeometricDecay",
     "ImportanceWeighted",
     "Laplace",
     "Likelihood",
@@ -93,6 +86,7 @@ __all__ = [
     "Regressor",
     "Renyi",
     "Schedule",
+    "StepCount",
     "TrainingError",
     "UnknownName",
     "likelihood",
@@ -113,9 +107,11 @@ lazy(
         "likelihoods.families": "Bernoulli BinaryCrossEntropy Categorical "
         "ContinuousBernoulli DiagonalNormal Laplace Likelihood Normal likelihood positive_scale",
         "likelihoods.mixture": "MixtureOfNormals NormalMixture",
+        "objectives.elbo": "ELBO",
         "objectives.importance_weighted": "ImportanceWeighted Renyi",
-        "objectives.objective": "Annealing ELBO MaximumLikelihood Objective Player",
-        "objectives.optimizers": "Adam AdamW ClippedAdam CosineDecay "
-        "ExponentialDecay Optimizer SGD Schedule",
+        "objectives.maximum_likelihood": "MaximumLikelihood",
+        "objectives.objective": "Objective Player StepCount",
+        "objectives.optimizers": "Adam AdamW ClippedAdam Optimizer SGD",
+        "objectives.schedules": "Annealing CosineDecay GeometricDecay Schedule",
     },
 )

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from plausible.models.errors import ModelError
 from plausible.models.likelihoods.likelihood import Likelihood
-from plausible.models.objectives.objective import ELBO, Objective
+from plausible.models.objectives.elbo import ELBO
+from plausible.models.objectives.objective import Objective
 
 __all__ = ["GenerativeModel", "from_config"]
 

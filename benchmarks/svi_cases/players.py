@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from plausible.models import Adam, GenerativeModel, Objective, Player
-from plausible.models.objectives.plates import Batch
+from plausible.models.objectives.batch import Batch
 
 __all__ = ["case"]
 
@@ -75,10 +75,10 @@ class NonSaturating(Objective):
             Player("generator", self._generator, self._generator_loss, adam),
         )
 
-    def _discriminator(self, pair: Pair) -> Iterable[nn.Parameter]:
+    def _discriminator(self, pair: Pair, state: Any) -> Iterable[nn.Parameter]:
         return pair.discriminator.parameters()
 
-    def _generator(self, pair: Pair) -> Iterable[nn.Parameter]:
+    def _generator(self, pair: Pair, state: Any) -> Iterable[nn.Parameter]:
         return pair.generator.parameters()
 
     def _discriminator_loss(self, pair: Pair, batch: Batch, state: Any) -> Tensor:

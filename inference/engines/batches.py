@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from plausible.inference.engines.sources import Source, TensorSource, permutation
-from plausible.models.objectives.plates import Batch, Layout
+from plausible.models.objectives.batch import Batch, Layout
 
 __all__ = ["Batches"]
 

@@ -28,9 +28,10 @@ from plausible.inference.graphs.passes import (
     written_constants,
 )
 from plausible.inference.isolation import random_state_kept
+from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.objective import Objective
-from plausible.models.objectives.optimizers import Optimizer, Schedule
-from plausible.models.objectives.plates import Batch
+from plausible.models.objectives.optimizers import Optimizer
+from plausible.models.objectives.schedules import Schedule
 
 __all__ = ["Plan", "Unknown", "weights_of_run"]
 

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from plausible.inference.engines.optimizer_state import OptimizerState
 from plausible.models.errors import ModelError
+from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.objective import Objective
-from plausible.models.objectives.plates import Batch
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -33,7 +33,7 @@ class Players:
             raise ModelError(f"An objective needs players of different names; has {self.names}.")
         self.optimizer_states: list[OptimizerState] = []
         for player in self.players:
-            own = [p for p in player.parameters(program) if p.requires_grad]
+            own = [p for p in player.parameters(program, state) if p.requires_grad]
             if not own:
                 raise ModelError(
                     f"There is nothing to train for the objective's {player.name}: model and guide "
@@ -43,12 +43,12 @@ class Players:
         self.latest = torch.zeros(len(self.players), device=fabric.device)
 
     def turns(self, number: int) -> tuple[int, ...]:
-        """The players that act in this round, in order, once for every step."""
+        """The players that act in this round, in order, once for every update."""
         return tuple(
             i
             for i, player in enumerate(self.players)
             if number % player.every == 0
-            for _ in range(player.steps)
+            for _ in range(player.updates)
         )
 
     def loss_and_gradients(self, i: int, batch: Batch) -> tuple[Tensor, list[Tensor | None]]:

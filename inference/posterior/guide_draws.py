@@ -22,8 +22,9 @@ from plausible.inference.training.fit import fit
 from plausible.inference.training.result import Fit
 from plausible.models.base import GenerativeModel
 from plausible.models.errors import ModelError
-from plausible.models.objectives.objective import ELBO
-from plausible.models.objectives.optimizers import Adam, CosineDecay
+from plausible.models.objectives.elbo import ELBO
+from plausible.models.objectives.optimizers import Adam
+from plausible.models.objectives.schedules import CosineDecay
 
 __all__ = ["GuideDraws", "guide_draws"]
 

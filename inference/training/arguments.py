@@ -11,7 +11,8 @@ import torch
 
 from plausible.models.base import GenerativeModel
 from plausible.models.errors import ModelError, UnknownName
-from plausible.models.objectives.objective import ELBO, Objective
+from plausible.models.objectives.elbo import ELBO
+from plausible.models.objectives.objective import Objective
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -58,7 +59,7 @@ def batch_size_of(given: Any, model: Any, total: int) -> int:
 
 
 def rounds_of(epochs: Any, steps: Any, size: int, total: int) -> int:
-    """Optimiser rounds of the whole run."""
+    """Steps of the whole run: rounds of all players."""
     if epochs is not None and steps is not None:
         raise ModelError(f"Give epochs or steps, not both (got {epochs} and {steps}).")
     for name, value in (("epochs", epochs), ("steps", steps)):

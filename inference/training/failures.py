@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from plausible.models.errors import TrainingError
-from plausible.models.objectives.plates import Batch, traces
+from plausible.models.objectives.batch import Batch
+from plausible.models.objectives.tracing import traces
 
 __all__ = [
     "failed",

@@ -36,8 +36,8 @@ from plausible.inference.training.loop import Run
 from plausible.inference.training.result import Fit, Progress
 from plausible.inference.training.supports import check_supports
 from plausible.models.errors import CheckpointError, PlausibleError
+from plausible.models.objectives.batch import Batch, Layout
 from plausible.models.objectives.objective import Objective
-from plausible.models.objectives.plates import Batch, Layout
 
 __all__ = ["fit"]
 
@@ -82,7 +82,7 @@ def fit(
         objective: what to train for; the model's own by default, the ELBO for a user's function.
         context: constants, passed to model and guide by keyword.
         epochs: passes over the data (20 where neither epochs nor steps is given).
-        steps: optimiser rounds, instead of `epochs`.
+        steps: training steps, instead of `epochs`; a step is one round of the objective's players.
         batch_size: data per step; None is the whole data set; "auto" is the model's own choice, and
             the whole data set for a user's function.
         device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "mps".
@@ -145,7 +145,7 @@ def fit(
                 for name, value in (context or {}).items()
             }
             layout = _prepared(program, objective, source, size, seed, constants, fabric.device)
-            state = objective.state().to(fabric.device)
+            state = objective.state(program).to(fabric.device)
             players = Players(program, objective, state, fabric)
             batches = Batches(source, size, seed, constants, layout, fabric.device)
             run = Run(

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from plausible.models.errors import DataError
-from plausible.models.objectives.plates import Batch, probing, traces
+from plausible.models.objectives.batch import Batch
+from plausible.models.objectives.tracing import probing, traces
 
 __all__ = ["check_supports"]
 

@@ -13,8 +13,8 @@ from plausible.models.base import GenerativeModel
 from plausible.models.errors import DataError, ModelError, UnknownName
 from plausible.models.likelihoods.families import DiagonalNormal, Likelihood, likelihood
 from plausible.models.networks.mlp import MLP, ConvolutionalDecoder, ConvolutionalEncoder
+from plausible.models.objectives.batch import Batch, Layout
 from plausible.models.objectives.bounds import log_weights
-from plausible.models.objectives.plates import Batch, Layout
 
 __all__ = ["VAE"]
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from plausible.models.base import GenerativeModel
 from plausible.models.errors import DataError, ModelError
 from plausible.models.likelihoods.likelihood import Likelihood
-from plausible.models.objectives.objective import MaximumLikelihood
+from plausible.models.objectives.maximum_likelihood import MaximumLikelihood
 
 __all__ = ["ConditionalModel"]
 

@@ -14,10 +14,11 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 
 from plausible.models.errors import ModelError
+from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.enumeration import Enumerating, enumerated_elbo, is_enumerated
-from plausible.models.objectives.plates import Batch, BatchScale, Program, traces
+from plausible.models.objectives.tracing import BatchScale, Program, traces
 
-__all__ = ["elbo", "joint_log_weight", "log_weights"]
+__all__ = ["check_particles", "elbo", "joint_log_weight", "log_weights"]
 
 
 class _Mean(Messenger):
@@ -26,6 +27,12 @@ class _Mean(Messenger):
     def _pyro_sample(self, msg: Any) -> None:
         if not (msg["is_observed"] or msg["done"] or site_is_subsample(msg)):
             msg["value"], msg["done"] = msg["fn"].mean, True
+
+
+def check_particles(objective: object, particles: int) -> None:
+    """Raise `ModelError` for an objective without a draw."""
+    if particles < 1:
+        raise ModelError(f"{type(objective).__name__} needs particles >= 1, but got {particles}.")
 
 
 def elbo(

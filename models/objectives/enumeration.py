@@ -14,8 +14,8 @@ from pyro.util import check_site_shape, check_traceenum_requirements
 from torch import Tensor
 
 from plausible.models.errors import ModelError, PlausibleError
-from plausible.models.objectives.plates import Batch, BatchScale, Program, traces
-from plausible.models.objectives.unplated_sums import Seen, trying
+from plausible.models.objectives.batch import Batch
+from plausible.models.objectives.tracing import BatchScale, Program, Seen, traces, trying
 
 __all__ = ["Enumerating", "check_enumeration", "enumerated_elbo", "is_enumerated"]
 

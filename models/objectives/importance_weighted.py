@@ -8,18 +8,12 @@ import torch
 from torch import Tensor
 
 from plausible.models.errors import ModelError
-from plausible.models.objectives.bounds import joint_log_weight, log_weights
-from plausible.models.objectives.objective import (
-    Objective,
-    Player,
-    check_particles,
-    checked_layout,
-    total_of,
-    trainable,
-)
+from plausible.models.objectives.batch import Batch, Layout
+from plausible.models.objectives.bounds import check_particles, joint_log_weight, log_weights
+from plausible.models.objectives.objective import Objective, Player, trainable
 from plausible.models.objectives.optimizers import Adam, Optimizer
-from plausible.models.objectives.plates import Batch, Layout, traces
-from plausible.models.objectives.unplated_sums import trying
+from plausible.models.objectives.plates import checked_layout
+from plausible.models.objectives.tracing import traces, trying
 
 __all__ = ["ImportanceWeighted", "Renyi"]
 
@@ -87,7 +81,7 @@ class Renyi(Objective):
             weights = log_weights(model, batch, self.particles)
             return -_power_mean(weights, self.alpha).mean()
         draws = [joint_log_weight(model, batch) for _ in range(self.particles)]
-        return -_power_mean(torch.stack(draws), self.alpha) / total_of(batch)
+        return -_power_mean(torch.stack(draws), self.alpha) / batch.represented
 
 
 @dataclass(frozen=True)

@@ -3,94 +3,18 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from plausible.models.errors import ModelError
+from plausible.models.objectives.schedules import Schedule, value_at
 
-__all__ = [
-    "SGD",
-    "Adam",
-    "AdamW",
-    "ClippedAdam",
-    "CosineDecay",
-    "ExponentialDecay",
-    "Optimizer",
-    "Schedule",
-]
+__all__ = ["SGD", "Adam", "AdamW", "ClippedAdam", "Optimizer"]
 
 Tensors = Sequence[Tensor]
 Moments = dict[str, list[Tensor]]
-
-
-@runtime_checkable
-class Schedule(Protocol):
-    """A learning rate that depends on the step; `Annealing` is one too."""
-
-    def at(self, step: Tensor) -> Tensor:
-        """The rate after `step` steps, a tensor like it, by tensor operations only."""
-        ...
-
-
-@dataclass(frozen=True)
-class CosineDecay:
-    r"""Half a cosine from `start` to `end`, after a linear rise from zero.
-
-    .. math:: \eta_t = \eta_1 + (\eta_0 - \eta_1)\, \tfrac12 (1 + \cos \pi t / T)
-
-    Args:
-        start: highest rate, at the end of the warm-up.
-        steps: steps T after the warm-up until `end` is reached; the rate stays there.
-        end: last rate.
-        warmup: steps of the linear rise.
-
-    Raises:
-        ModelError: unless rates and numbers of steps can be a schedule.
-
-    Source: Loshchilov and Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts (2017).
-    """
-
-    start: float
-    steps: int
-    end: float = 0.0
-    warmup: int = 0
-
-    def __post_init__(self) -> None:
-        if not (self.start > 0 and self.end >= 0 and self.steps >= 1 and self.warmup >= 0):
-            raise ModelError(
-                f"{self} is no schedule: start must be positive, end and warmup at least 0 and "
-                "steps at least 1."
-            )
-
-    def at(self, step: Tensor) -> Tensor:
-        done = ((step - self.warmup) / self.steps).clamp(0.0, 1.0)
-        rate = self.end + (self.start - self.end) * 0.5 * (1.0 + torch.cos(math.pi * done))
-        return rate * ((step + 1) / (self.warmup + 1)).clamp(max=1.0)
-
-
-@dataclass(frozen=True)
-class ExponentialDecay:
-    r"""A rate that shrinks by a factor a step, :math:`\eta_t = \eta_0 \gamma^t`.
-
-    Args:
-        start: first rate.
-        factor: the factor a step, at most 1; for a hundredth after T steps it is .01 ** (1 / T).
-
-    Raises:
-        ModelError: unless the rate is positive and the factor in (0, 1].
-    """
-
-    start: float
-    factor: float
-
-    def __post_init__(self) -> None:
-        if not (self.start > 0 and 0 < self.factor <= 1):
-            raise ModelError(f"{self} is no schedule: start must be positive, factor in (0, 1].")
-
-    def at(self, step: Tensor) -> Tensor:
-        return self.start * torch.pow(self.factor, step)
 
 
 @dataclass(frozen=True)
@@ -98,7 +22,7 @@ class Optimizer:
     """What all optimisers share: the learning rate, and what is done to gradients before.
 
     Args:
-        lr: learning rate, a positive number or a `Schedule` of the player's steps.
+        lr: learning rate, a positive number or a `Schedule` of the player's updates.
         clip_norm: largest Euclidean norm of all gradients of the player together.
         clip_value: largest size of any single derivative; applied before `clip_norm`.
 
@@ -125,8 +49,8 @@ class Optimizer:
         return {name: [torch.zeros_like(p) for p in parameters] for name in self.moments}
 
     def rate(self, step: Tensor) -> Tensor | float:
-        """The learning rate of a step, counted from 1."""
-        return self.lr.at(step - 1) if isinstance(self.lr, Schedule) else self.lr
+        """The learning rate of an update, counted from 1."""
+        return value_at(self.lr, step - 1)
 
     def clipped(self, gradients: Tensors) -> list[Tensor]:
         """The gradients within their limits."""
@@ -148,7 +72,7 @@ class Optimizer:
             parameters: what is moved.
             gradients: their gradients, as they are before clipping.
             moments: what `begin` or the last step gave.
-            step: number of this step, counted from 1; a tensor.
+            step: number of this update, counted from 1; a tensor.
         """
         raise NotImplementedError
 
@@ -169,8 +93,12 @@ class Adam(Optimizer):
     r"""Adam, :math:`\theta \leftarrow \theta - \eta\, \hat m / (\sqrt{\hat v} + \epsilon)`.
 
     Args:
-        betas: decay rates of the first and second moment.
+        betas: decay rates of the first and second moment, from 0 (the last gradient alone) to
+            below 1.
         eps: added to the denominator.
+
+    Raises:
+        ModelError: for decay rates outside [0, 1), or a negative eps.
 
     Source: Kingma and Ba, Adam: A Method for Stochastic Optimization (2015).
     """
@@ -180,17 +108,24 @@ class Adam(Optimizer):
 
     moments: ClassVar[tuple[str, ...]] = ("exp_avg", "exp_avg_sq")
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ModelError(f"Both betas must be at least 0 and below 1; they are {self.betas}.")
+        if not self.eps >= 0:
+            raise ModelError(f"eps must be at least 0; it is {self.eps}.")
+
     def update(
         self, parameters: Tensors, gradients: Tensors, moments: Moments, step: Tensor
     ) -> tuple[list[Tensor], Moments]:
         (first, second), rate = self.betas, self.rate(step)
-        # 1 - beta ** step, without the cancellation that costs float32 four digits at first
-        size = rate / -torch.expm1(step * math.log(first))
-        root = torch.rsqrt(-torch.expm1(step * math.log(second)))
+        size = rate / _correction(first, step)
+        root = torch.rsqrt(_correction(second, step))
         moved, state = [], Moments(exp_avg=[], exp_avg_sq=[])
         old = zip(moments["exp_avg"], moments["exp_avg_sq"], strict=True)
         for p, g, (m, v) in zip(parameters, self.clipped(gradients), old, strict=True):
-            m = m + (1 - first) * (g - m)
+            # From the nearer end: with beta = 0 the moment is the gradient to the last digit.
+            m = m + (1 - first) * (g - m) if first > 0.5 else g - first * (g - m)
             v = second * v + (1 - second) * g * g
             moved.append(self._moved(p, m, v, rate, size, root))
             state["exp_avg"].append(m)
@@ -235,6 +170,11 @@ class Adam(Optimizer):
         )
 
 
+def _correction(beta: float, step: Tensor) -> Tensor:
+    """1 - beta ** step, without the cancellation that costs float32 four digits at first."""
+    return -torch.expm1(step * math.log(beta)) if beta > 0 else torch.ones_like(step)
+
+
 @dataclass(frozen=True)
 class AdamW(Adam):
     r"""Adam with weights that decay apart from the gradient, by :math:`\eta \lambda \theta` a step.
@@ -242,10 +182,18 @@ class AdamW(Adam):
     Args:
         weight_decay: the rate of decay.
 
+    Raises:
+        ModelError: for a negative rate of decay.
+
     Source: Loshchilov and Hutter, Decoupled Weight Decay Regularization (2019).
     """
 
     weight_decay: float = 1e-2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.weight_decay >= 0:
+            raise ModelError(f"weight_decay must be at least 0; it is {self.weight_decay}.")
 
     def _moved(
         self, p: Tensor, m: Tensor, v: Tensor, rate: Tensor | float, size: Tensor, root: Tensor
@@ -267,11 +215,19 @@ class ClippedAdam(Adam):
     added to :math:`\sqrt v` before its bias is corrected.
 
     Args:
-        decay: factor of the learning rate a step (Pyro's `lrd`); for a number `lr` only.
+        decay: factor of the learning rate a step (Pyro's `lrd`).
+
+    Raises:
+        ModelError: unless the factor is positive.
     """
 
     clip_value: float | None = 10.0
     decay: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.decay > 0:
+            raise ModelError(f"decay must be positive; it is {self.decay}.")
 
     def rate(self, step: Tensor) -> Tensor | float:
         rate = super().rate(step)

@@ -1,95 +1,38 @@
 """Which of a model's plates run over the batch, found by running it on two batch sizes."""
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-import pyro
 import torch
-from pyro import poutine
 from pyro.poutine import Trace
-from pyro.poutine.messenger import Messenger
-from pyro.poutine.util import prune_subsample_sites
 from pyro.util import check_site_shape
-from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
 from plausible.models.errors import ModelError, PlausibleError
+from plausible.models.objectives.batch import Batch, Layout
+from plausible.models.objectives.tracing import Program, Seen, probing, traces
+from plausible.models.objectives.unplated_sums import check_unplated_sums
 
-__all__ = ["Batch", "BatchScale", "Layout", "Program", "find_layout", "probing", "traces"]
+__all__ = ["checked_layout", "find_layout"]
 
 _LONGEST_REASON = 300
 
 
-class Program(Protocol):
-    """Anything with a Pyro model and a guide."""
+def checked_layout(program: Program, batch: Batch, other: Batch | None) -> tuple[Layout, Seen]:
+    """The layout of a program whose minibatches can be scaled, and its sites.
 
-    def model(self, *args: Any, **kwargs: Any) -> Any: ...
+    Args:
+        program: model and guide.
+        batch: the data of a first step.
+        other: data of another size; None where one step sees all data.
 
-    def guide(self, *args: Any, **kwargs: Any) -> Any: ...
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a model's sites lie in its plates.
-
-    Attributes:
-        plates: names of the plates that run over the batch.
-        dim: the batch dimension of log probabilities, negative; None where no plate or more than
-            one dimension could be it.
-        nesting: number of dimensions that plates take, so that `-1 - nesting` is free.
-        latent: whether anything is latent.
-        scaled: whether log probabilities stand for all data, not for those of the batch alone.
+    Raises:
+        ModelError: as `find_layout` and `check_unplated_sums` do.
     """
-
-    plates: frozenset[str]
-    dim: int | None
-    nesting: int
-    latent: bool
-    scaled: bool = True
-
-
-@dataclass(frozen=True)
-class Batch:
-    """The data of one step.
-
-    Attributes:
-        args: tensors with one leading dimension, passed to model and guide by position.
-        context: constants, passed by keyword.
-        total: number of data in the whole set.
-        layout: how the model's sites lie in plates; None until an objective needs it.
-    """
-
-    args: tuple[Tensor, ...]
-    context: Mapping[str, Any]
-    total: int
-    layout: Layout | None = None
-
-    @property
-    def size(self) -> int:
-        return self.args[0].shape[0] if self.args else 1
-
-
-class BatchScale(Messenger):
-    """Multiply the log probabilities inside the named plates by a factor, N/B for minibatches."""
-
-    def __init__(self, plates: frozenset[str], factor: float) -> None:
-        super().__init__()
-        self.plates, self.factor = plates, factor
-
-    def _pyro_sample(self, msg: Any) -> None:
-        if any(frame.name in self.plates for frame in msg["cond_indep_stack"]):
-            msg["scale"] = msg["scale"] * self.factor
-
-
-def traces(program: Program, batch: Batch) -> tuple[Trace, Trace]:
-    """Run the guide, then the model on the guide's draws; returns (model trace, guide trace)."""
-    guide = poutine.trace(program.guide).get_trace(*batch.args, **batch.context)
-    replayed = poutine.replay(program.model, trace=guide)
-    model = poutine.trace(replayed).get_trace(*batch.args, **batch.context)
-    return prune_subsample_sites(model), prune_subsample_sites(guide)
+    with Seen() as seen:
+        layout = find_layout(program, batch, other)
+    if other is not None:
+        check_unplated_sums(program, batch, layout, seen)
+    return layout, seen
 
 
 def find_layout(program: Program, batch: Batch, other: Batch | None = None) -> Layout:
@@ -135,20 +78,6 @@ def find_layout(program: Program, batch: Batch, other: Batch | None = None) -> L
         latent=latent,
         scaled=latent or bool(plates) or any(_subsampled(site) for _, site in _samples(model)),
     )
-
-
-@contextmanager
-def probing(program: Program) -> Iterator[None]:
-    """Run a program with Pyro's checks on, and leave its buffers (batch norm) as they were."""
-    buffers = list(program.buffers()) if isinstance(program, nn.Module) else []
-    buffers = [buffer for buffer in buffers if not is_lazy(buffer)]
-    saved = [buffer.clone() for buffer in buffers]
-    try:
-        with torch.no_grad(), pyro.validation_enabled(True):
-            yield
-    finally:
-        for buffer, value in zip(buffers, saved, strict=True):
-            buffer.copy_(value)
 
 
 def _checked_traces(program: Program, batch: Batch, ran: int = 0) -> tuple[Trace, Trace]:

@@ -1,35 +1,22 @@
 """A check that observed sites outside the plate over the data do not count the data."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from pyro import poutine
 from pyro.poutine import Trace
 from pyro.poutine.messenger import Messenger
-from pyro.poutine.util import prune_subsample_sites, site_is_subsample
+from pyro.poutine.util import prune_subsample_sites
 from torch import Tensor
 
 from plausible.models.errors import ModelError
-from plausible.models.objectives.plates import Batch, Layout, Program, probing, traces
+from plausible.models.objectives.batch import Batch, Layout
+from plausible.models.objectives.tracing import Program, Seen, traces, trying
 
-__all__ = ["Seen", "check_outside", "trying"]
+__all__ = ["check_unplated_sums"]
 
 _TOLERANCE = 1e-3
 _GROWTH = 1.5
-
-
-class Seen(Messenger):
-    """Remember the sites of all runs inside, by name; `sites` holds the last message of each."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sites: dict[str, Any] = {}
-
-    def _pyro_post_sample(self, msg: Any) -> None:
-        if not site_is_subsample(msg):
-            self.sites[msg["name"]] = msg
 
 
 class _Fixed(Messenger):
@@ -44,15 +31,7 @@ class _Fixed(Messenger):
             msg["value"], msg["done"] = self.values[msg["name"]], True
 
 
-@contextmanager
-def trying(program: Program, batch: Batch) -> Iterator[None]:
-    """`probing`, after which the random state is as before too."""
-    devices = {x.device for x in batch.args if x.is_cuda}
-    with torch.random.fork_rng(list(devices)), probing(program):
-        yield
-
-
-def check_outside(program: Program, batch: Batch, layout: Layout, seen: Seen) -> None:
+def check_unplated_sums(program: Program, batch: Batch, layout: Layout, seen: Seen) -> None:
     """Refuse a model in which an observed site outside the plate over the batch sums over data.
 
     Sites inside are scaled by N/B and this one is not, so it would weigh less the smaller the
@@ -70,7 +49,7 @@ def check_outside(program: Program, batch: Batch, layout: Layout, seen: Seen) ->
     Raises:
         ModelError: if an observed site grows when every datum comes twice.
     """
-    names = _outside(seen, layout)
+    names = _unplated(seen, layout)
     if not (names and layout.plates) or batch.size < 2:
         return
     with trying(program, batch):
@@ -103,7 +82,7 @@ def _samples(trace: Trace) -> dict[str, Any]:
     return {name: site for name, site in trace.nodes.items() if site["type"] == "sample"}
 
 
-def _outside(seen: Seen, layout: Layout) -> set[str]:
+def _unplated(seen: Seen, layout: Layout) -> set[str]:
     """Observed sites in no plate over the batch, and in none that Pyro scales."""
     names = set()
     for name, site in seen.sites.items():

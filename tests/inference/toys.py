@@ -27,7 +27,7 @@ from plausible.models import (
     Objective,
     Player,
 )
-from plausible.models.objectives.plates import Batch
+from plausible.models.objectives.batch import Batch
 
 
 def mean_model(x: Tensor) -> None:
@@ -101,26 +101,28 @@ class TwoPlayers(Objective):
     generator's shift is moved straight to the mean of the data.
     """
 
-    def __init__(self, steps: int = 2, every: int = 3, lr: float = 0.02) -> None:
-        self.steps, self.every, self.lr = steps, every, lr
+    def __init__(self, updates: int = 2, every: int = 3, lr: float = 0.02) -> None:
+        self.updates, self.every, self.lr = updates, every, lr
 
     def __repr__(self) -> str:
-        return f"TwoPlayers({self.steps}, {self.every}, {self.lr})"
+        return f"TwoPlayers({self.updates}, {self.every}, {self.lr})"
 
     def players(self) -> tuple[Player, ...]:
-        critic = Player("critic", self.critics, self.critic_loss, Adam(self.lr), steps=self.steps)
+        critic = Player(
+            "critic", self.critics, self.critic_loss, Adam(self.lr), updates=self.updates
+        )
         generator = Player(
             "generator", self.generators, self.generator_loss, Adam(self.lr), every=self.every
         )
         return critic, generator
 
-    def state(self) -> nn.Module:
+    def state(self, model: Shifted) -> nn.Module:
         return Average()
 
-    def critics(self, model: Shifted) -> Iterable[nn.Parameter]:
+    def critics(self, model: Shifted, state: nn.Module) -> Iterable[nn.Parameter]:
         return model.critic.parameters()
 
-    def generators(self, model: Shifted) -> Iterable[nn.Parameter]:
+    def generators(self, model: Shifted, state: nn.Module) -> Iterable[nn.Parameter]:
         return [model.shift]
 
     def critic_loss(self, model: Shifted, batch: Batch, state: nn.Module) -> Tensor:

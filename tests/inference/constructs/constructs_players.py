@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from plausible.models import Adam, GenerativeModel, Objective, Player
+from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.optimizers import SGD
-from plausible.models.objectives.plates import Batch
 
 __all__ = ["TABLE"]
 
@@ -46,8 +46,8 @@ class Adversarial(Objective):
     Args:
         saturating: of the critic's outputs on data and draws, its loss.
         penalty: added to the critic's loss.
-        steps: of the critic a turn.
-        every: in every so-manieth round the generator acts.
+        updates: of the critic a turn.
+        every: the generator acts once in so many steps.
         keeps: whether the generator's moving average is kept and the critic's weights clipped.
     """
 
@@ -55,16 +55,16 @@ class Adversarial(Objective):
         self,
         wasserstein: bool = False,
         penalty: Penalty | None = None,
-        steps: int = 1,
+        updates: int = 1,
         every: int = 1,
         keeps: bool = False,
     ) -> None:
         self.wasserstein, self.penalty, self.keeps = wasserstein, penalty, keeps
-        self.steps, self.every = steps, every
+        self.updates, self.every = updates, every
 
     def players(self) -> tuple[Player, ...]:
         critic = Player(
-            "critic", self._critic, self._critic_loss, Adam(2e-3, betas=(0.5, 0.9)), self.steps
+            "critic", self._critic, self._critic_loss, Adam(2e-3, betas=(0.5, 0.9)), self.updates
         )
         generator = Player(
             "generator",
@@ -76,13 +76,13 @@ class Adversarial(Objective):
         )
         return critic, generator
 
-    def state(self) -> nn.Module:
+    def state(self, model: Pair) -> nn.Module:
         return Averages() if self.keeps else nn.Module()
 
-    def _critic(self, pair: Pair) -> Iterable[nn.Parameter]:
+    def _critic(self, pair: Pair, state: nn.Module) -> Iterable[nn.Parameter]:
         return pair.critic.parameters()
 
-    def _generator(self, pair: Pair) -> Iterable[nn.Parameter]:
+    def _generator(self, pair: Pair, state: nn.Module) -> Iterable[nn.Parameter]:
         return pair.generator.parameters()
 
     def _critic_loss(self, pair: Pair, batch: Batch, state: Any) -> Tensor:
@@ -143,5 +143,5 @@ def _against(batch_size: int = 8, **arguments: Any) -> Construct:
 TABLE.row("GAN, non-saturating")(_against)
 TABLE.row("WGAN, gradient penalty")(partial(_against, wasserstein=True, penalty=gradient_penalty))
 TABLE.row("GAN, R1")(partial(_against, penalty=r1))
-TABLE.row("turns: steps=3, every=2")(partial(_against, steps=3, every=2, batch_size=21))
+TABLE.row("turns: updates=3, every=2")(partial(_against, updates=3, every=2, batch_size=21))
 TABLE.row("WGAN, weights clipped, average kept")(partial(_against, wasserstein=True, keeps=True))

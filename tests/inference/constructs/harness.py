@@ -21,8 +21,8 @@ from plausible.inference.isolation import OwnParameters, isolated, training
 from plausible.inference.program import as_program
 from plausible.inference.training.arguments import fabric_for
 from plausible.models import ELBO, Adam, MaximumLikelihood, Renyi
+from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.optimizers import SGD, Optimizer
-from plausible.models.objectives.plates import Batch
 
 __all__ = ["Prepared", "assert_near", "prepared", "same_draws", "torch_optimizer"]
 
@@ -95,7 +95,7 @@ def prepared(construct: Construct, seed: int = 0) -> Iterator[Prepared]:
             other = replace(batches.at(0), args=tuple(x[:-1] for x in batches.at(0).args))
         with OwnParameters():
             batches.layout = construct.objective.prepare(program, batches.at(0), other)
-        players = Players(program, construct.objective, construct.objective.state(), fabric)
+        players = Players(program, construct.objective, construct.objective.state(program), fabric)
         yield Prepared(construct, players, batches, weights_of_run(players))
 
 

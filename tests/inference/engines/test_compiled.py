@@ -48,7 +48,7 @@ SLOW = {
     "LSTM, padded, with embedding": 1,
     "program in float64": 1,
     "WGAN, gradient penalty": 1,
-    "turns: steps=3, every=2": 1,
+    "turns: updates=3, every=2": 1,
     "WGAN, weights clipped, average kept": 1,
 }
 # Compiled in a process of their own, as all are by users; here, that costs seconds for imports.

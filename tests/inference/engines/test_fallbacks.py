@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from plausible.inference import Fit, fit
 from plausible.models import ELBO, Adam, Objective, Player, TrainingError
-from plausible.models.objectives.plates import Batch
+from plausible.models.objectives.batch import Batch
 
 STEPS = 12
 
@@ -109,7 +109,9 @@ class Baseline(Objective):
         self.average = torch.zeros(())
 
     def players(self) -> tuple[Player, ...]:
-        return (Player("loss", lambda program: program.parameters(), self._loss, Adam(0.02)),)
+        return (
+            Player("loss", lambda program, state: program.parameters(), self._loss, Adam(0.02)),
+        )
 
     def prepare(self, model: Any, batch: Batch, other: Batch | None) -> Any:
         return ELBO().prepare(model, batch, other)

@@ -404,7 +404,7 @@ class Overflowing(Objective):
         def loss(model: Any, batch: Any, state: Any) -> Tensor:
             return 3e38 + 0.0 * model.shift.sum()
 
-        return tuple(Player(name, lambda m: [m.shift], loss) for name in ("one", "two"))
+        return tuple(Player(name, lambda m, s: [m.shift], loss) for name in ("one", "two"))
 
 
 def test_large_losses_are_not_taken_for_infinite_ones() -> None:
@@ -418,7 +418,7 @@ def test_large_losses_are_not_taken_for_infinite_ones() -> None:
 def player(loss: Any) -> Objective:
     class Own(Objective):
         def players(self) -> tuple[Player, ...]:
-            return (Player("own", lambda m: [m.shift], loss),)
+            return (Player("own", lambda m, s: [m.shift], loss),)
 
     return Own()
 
@@ -442,7 +442,7 @@ def test_players_of_one_name_or_none_are_refused() -> None:
             self.count = count
 
         def players(self) -> tuple[Player, ...]:
-            return (Player("own", lambda m: [m.shift], lambda m, b, s: m.shift),) * self.count
+            return (Player("own", lambda m, s: [m.shift], lambda m, b, s: m.shift),) * self.count
 
     for count in (0, 2):
         with pytest.raises(ModelError, match="players of different names"):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from plausible.inference import Progress, fit
 from plausible.models import Adam, ModelError, Objective, Player
-from plausible.models.objectives.plates import Batch
+from plausible.models.objectives.batch import Batch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -41,8 +41,8 @@ class Watched(toys.TwoPlayers):
 X = toys.normal_data(50, 1)
 
 
-def test_players_take_their_turns_in_order_with_their_steps_and_rounds() -> None:
-    objective = Watched(steps=2, every=3)
+def test_players_take_their_turns_in_order_with_their_updates_and_rounds() -> None:
+    objective = Watched(updates=2, every=3)
     fit(toys.Shifted(), X, objective=objective, batch_size=20, steps=5)
     rounds = ["critic", "critic", "generator"], ["critic"] * 2, ["critic"] * 2
     assert objective.turns == [turn for i in (0, 1, 2, 0, 1) for turn in rounds[i]]
@@ -50,7 +50,7 @@ def test_players_take_their_turns_in_order_with_their_steps_and_rounds() -> None
 
 # Seen failing when every optimiser is given all parameters.
 def test_the_other_players_parameters_do_not_move_in_a_players_turn() -> None:
-    objective = Watched(steps=2, every=1)
+    objective = Watched(updates=2, every=1)
     model = toys.Shifted()
     fit(model, X, objective=objective, batch_size=20, steps=10)
     last = {name: p.detach().clone() for name, p in model.named_parameters()}
@@ -68,17 +68,17 @@ def test_the_other_players_parameters_do_not_move_in_a_players_turn() -> None:
 
 # Seen failing with `loss.backward()`: it leaves gradients of the critic for the critic's next step.
 def test_rounds_equal_a_loop_written_by_hand() -> None:
-    steps, every, rounds = 2, 3, 20
+    updates, every, rounds = 2, 3, 20
     model = toys.Shifted()
     shift, weight, bias = (p.detach().clone() for p in model.parameters())
-    fit(model, X, objective=toys.TwoPlayers(steps, every), batch_size=None, steps=rounds)
+    fit(model, X, objective=toys.TwoPlayers(updates, every), batch_size=None, steps=rounds)
     torch.manual_seed(0)
     for tensor in (shift, weight, bias):
         tensor.requires_grad_()
     critic = torch.optim.Adam([weight, bias], lr=0.02, fused=True)
     generator = torch.optim.Adam([shift], lr=0.02, fused=True)
     for number in range(rounds):
-        for _ in range(steps):
+        for _ in range(updates):
             fake = shift.detach() + torch.randn(50, 1)
             gap = (fake @ weight.T + bias).mean() - (X @ weight.T + bias).mean()
             critic.zero_grad()
@@ -95,7 +95,7 @@ def test_rounds_equal_a_loop_written_by_hand() -> None:
 
 
 def test_all_players_of_a_round_see_the_same_batch() -> None:
-    objective = Watched(steps=2, every=1)
+    objective = Watched(updates=2, every=1)
     fit(toys.Shifted(), X, objective=objective, batch_size=20, steps=3)
     sizes = [len(batch) for batch in objective.batches]
     assert sizes == [20] * 6 + [10] * 3
@@ -168,7 +168,7 @@ def test_a_generator_learns_the_mean_of_its_data() -> None:
     fit(
         model,
         x,
-        objective=toys.TwoPlayers(steps=3, every=1, lr=0.02),
+        objective=toys.TwoPlayers(updates=3, every=1, lr=0.02),
         batch_size=None,
         steps=600,
         callbacks=[lambda p: last.append(model.shift.item())],
@@ -192,10 +192,10 @@ def test_a_frozen_parameter_of_a_player_does_not_move() -> None:
     assert torch.equal(model.critic.bias, before) and not model.critic.bias.requires_grad
 
 
-def test_turns_need_at_least_one_step() -> None:
-    for wrong in ({"steps": 0}, {"every": 0}, {"steps": -1}):
-        with pytest.raises(ModelError, match=r"needs steps >= 1 and every >= 1"):
-            Player("p", lambda m: [], lambda m, b, s: torch.zeros(()), **wrong)
+def test_turns_need_at_least_one_update() -> None:
+    for wrong in ({"updates": 0}, {"every": 0}, {"updates": -1}):
+        with pytest.raises(ModelError, match=r"needs updates >= 1 and every >= 1"):
+            Player("p", lambda m, s: [], lambda m, b, s: torch.zeros(()), **wrong)
 
 
 def test_an_objective_without_players_says_so() -> None:

@@ -17,8 +17,9 @@ from plausible.models import (
     Adam,
     MaximumLikelihood,
 )
+from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.bounds import elbo
-from plausible.models.objectives.plates import Batch, find_layout
+from plausible.models.objectives.plates import find_layout
 
 
 def test_params_come_back_constrained_and_the_scope_runs_with_them() -> None:

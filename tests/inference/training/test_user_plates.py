@@ -19,7 +19,8 @@ from plausible.models import (
     MaximumLikelihood,
     ModelError,
 )
-from plausible.models.objectives.plates import Batch, find_layout
+from plausible.models.objectives.batch import Batch
+from plausible.models.objectives.plates import find_layout
 
 # Scales of minibatches, without noise: with a point for a guide and steps of length zero, the
 # losses of an epoch of equal batches average to the loss of all data, to float error.

@@ -22,8 +22,9 @@ from plausible.models import (
 )
 from plausible.models.autoencoders.linear_gaussian import evidence, posterior, ppca_log_likelihood
 from plausible.models.base import from_config
+from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.bounds import elbo
-from plausible.models.objectives.plates import Batch, find_layout
+from plausible.models.objectives.plates import find_layout
 
 
 def with_layout(vae: VAE, x: Tensor) -> Batch:
@@ -174,7 +175,7 @@ def test_the_importance_weighted_objective_is_the_mean_of_log_mean_weights() -> 
     objective = ImportanceWeighted(particles=50)
     (player,) = objective.players()
     with torch.no_grad():
-        losses = torch.stack([player.loss(vae, batch, objective.state()) for _ in range(200)])
+        losses = torch.stack([player.loss(vae, batch, objective.state(vae)) for _ in range(200)])
         bounds = torch.stack([vae.log_prob(x, 50).mean() for _ in range(200)])
     error = math.hypot(float(losses.std()), float(bounds.std())) / math.sqrt(200)
     assert abs(float(losses.mean() + bounds.mean())) < 4 * error

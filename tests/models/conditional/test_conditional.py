@@ -21,7 +21,7 @@ from plausible.models import (
     UnknownName,
 )
 from plausible.models.networks.image_to_image import ImageToImage
-from plausible.models.objectives.plates import Batch
+from plausible.models.objectives.batch import Batch
 
 
 def nats(model: ConditionalModel, x: Tensor, y: Tensor) -> Tensor:
@@ -31,7 +31,7 @@ def nats(model: ConditionalModel, x: Tensor, y: Tensor) -> Tensor:
     layout = objective.prepare(model, batch, None)
     (player,) = objective.players()
     with torch.no_grad():
-        return player.loss(model, Batch((x, y), {}, len(x), layout), objective.state())
+        return player.loss(model, Batch((x, y), {}, len(x), layout), objective.state(model))
 
 
 def test_loss_of_a_classifier_is_the_cross_entropy() -> None:

@@ -22,8 +22,9 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from plausible.inference.program import UserProgram
 from plausible.models import ELBO, VAE, Annealing, ImportanceWeighted, ModelError, Normal, Renyi
+from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.bounds import elbo
-from plausible.models.objectives.plates import Batch, find_layout
+from plausible.models.objectives.plates import find_layout
 
 X = torch.tensor([[0.3, -1.2], [0.8, 0.1], [-0.5, 2.0], [1.5, 0.4], [0.2, 0.9]])
 MASK = X[:, 0] > 0
@@ -150,7 +151,7 @@ def test_several_particles_are_those_of_pyro(case: str) -> None:
         (player,) = objective.players()
         for seed in range(3):
             value, gradients = loss_and_gradients(
-                lambda: player.loss(program, batch, objective.state()), seed
+                lambda: player.loss(program, batch, objective.state(program)), seed
             )
             expected, their_gradients = loss_and_gradients(
                 lambda: theirs.differentiable_loss(model, guide, X) / len(X), seed
@@ -174,7 +175,7 @@ def test_the_bound_and_its_gradient_can_be_captured_as_a_graph(case: str) -> Non
         program = UserProgram(model, guide)
         objective = ELBO(beta=Annealing(0.2, 1.0, 10), particles=2)
         batch = Batch((X,), {}, 15, objective.prepare(program, Batch((X,), {}, len(X)), None))
-        state = objective.state()
+        state = objective.state(program)
 
         def step(x: Tensor) -> list[Tensor]:
             loss = objective.players()[0].loss(program, replace(batch, args=(x,)), state)

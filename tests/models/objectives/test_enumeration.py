@@ -21,9 +21,10 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from plausible.inference import fit
 from plausible.inference.program import UserProgram
 from plausible.models import ELBO, Adam, Annealing, ImportanceWeighted, ModelError, Renyi
+from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.bounds import elbo
-from plausible.models.objectives.optimizers import CosineDecay
-from plausible.models.objectives.plates import Batch, find_layout
+from plausible.models.objectives.plates import find_layout
+from plausible.models.objectives.schedules import CosineDecay
 
 PARALLEL = {"enumerate": "parallel"}
 X = torch.tensor([0.3, 0.8, -0.5, 1.5, 0.2, -1.4])

@@ -19,8 +19,9 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from plausible.inference.program import UserProgram
 from plausible.models import ELBO, VAE, ImportanceWeighted, ModelError, Normal, Objective, Renyi
 from plausible.models.autoencoders.linear_gaussian import evidence
+from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.bounds import log_weights
-from plausible.models.objectives.plates import Batch, find_layout
+from plausible.models.objectives.plates import find_layout
 
 X = torch.tensor([[0.3, -1.2], [0.8, 0.1], [-0.5, 2.0], [1.5, 0.4], [0.2, 0.9]])
 
@@ -69,7 +70,7 @@ def prepared(objective: Objective, model: Any, guide: Any, total: int = 5) -> tu
 
 def loss_of(objective: Objective, program: Any, batch: Batch) -> Tensor:
     (player,) = objective.players()
-    return player.loss(program, batch, objective.state())
+    return player.loss(program, batch, objective.state(program))
 
 
 def value_and_gradients(loss: Callable[[], Any], seed: int) -> list[Tensor]:

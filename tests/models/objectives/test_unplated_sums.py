@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from plausible.inference.program import UserProgram
 from plausible.models import ELBO, MaximumLikelihood, ModelError, Renyi
-from plausible.models.objectives.plates import Batch
+from plausible.models.objectives.batch import Batch
 
 X = torch.tensor([0.3, -1.2, 0.8, 0.1, -0.5, 2.0, 1.5, 0.4])
 

@@ -1,0 +1,56 @@
+"""The data of one step, and how a model's sites lie in its plates over them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+__all__ = ["Batch", "Layout"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a model's sites lie in its plates.
+
+    Attributes:
+        plates: names of the plates that run over the batch.
+        dim: the batch dimension of log probabilities, negative; None where no plate or more than
+            one dimension could be it.
+        nesting: number of dimensions that plates take, so that `-1 - nesting` is free.
+        latent: whether anything is latent.
+        scaled: whether log probabilities stand for all data, not for those of the batch alone.
+    """
+
+    plates: frozenset[str]
+    dim: int | None
+    nesting: int
+    latent: bool
+    scaled: bool = True
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The data of one step.
+
+    Attributes:
+        args: tensors with one leading dimension, passed to model and guide by position.
+        context: constants, passed by keyword.
+        total: number of data in the whole set.
+        layout: how the model's sites lie in plates; None until an objective needs it.
+    """
+
+    args: tuple[Tensor, ...]
+    context: Mapping[str, Any]
+    total: int
+    layout: Layout | None = None
+
+    @property
+    def size(self) -> int:
+        return self.args[0].shape[0] if self.args else 1
+
+    @property
+    def represented(self) -> int:
+        """The number of data for which log probabilities stand once plates are scaled."""
+        assert self.layout is not None
+        return self.total if self.layout.scaled else self.size

@@ -1,0 +1,80 @@
+"""Runs of model and guide: traces, sites that were seen, and tries that leave nothing changed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import pyro
+import torch
+from pyro import poutine
+from pyro.poutine import Trace
+from pyro.poutine.messenger import Messenger
+from pyro.poutine.util import prune_subsample_sites, site_is_subsample
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from plausible.models.objectives.batch import Batch
+
+__all__ = ["BatchScale", "Program", "Seen", "probing", "traces", "trying"]
+
+
+class Program(Protocol):
+    """Anything with a Pyro model and a guide."""
+
+    def model(self, *args: Any, **kwargs: Any) -> Any: ...
+
+    def guide(self, *args: Any, **kwargs: Any) -> Any: ...
+
+
+class BatchScale(Messenger):
+    """Multiply the log probabilities inside the named plates by a factor, N/B for minibatches."""
+
+    def __init__(self, plates: frozenset[str], factor: float) -> None:
+        super().__init__()
+        self.plates, self.factor = plates, factor
+
+    def _pyro_sample(self, msg: Any) -> None:
+        if any(frame.name in self.plates for frame in msg["cond_indep_stack"]):
+            msg["scale"] = msg["scale"] * self.factor
+
+
+class Seen(Messenger):
+    """Remember the sites of all runs inside, by name; `sites` holds the last message of each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sites: dict[str, Any] = {}
+
+    def _pyro_post_sample(self, msg: Any) -> None:
+        if not site_is_subsample(msg):
+            self.sites[msg["name"]] = msg
+
+
+def traces(program: Program, batch: Batch) -> tuple[Trace, Trace]:
+    """Run the guide, then the model on the guide's draws; returns (model trace, guide trace)."""
+    guide = poutine.trace(program.guide).get_trace(*batch.args, **batch.context)
+    replayed = poutine.replay(program.model, trace=guide)
+    model = poutine.trace(replayed).get_trace(*batch.args, **batch.context)
+    return prune_subsample_sites(model), prune_subsample_sites(guide)
+
+
+@contextmanager
+def probing(program: Program) -> Iterator[None]:
+    """Run a program with Pyro's checks on, and leave its buffers (batch norm) as they were."""
+    buffers = list(program.buffers()) if isinstance(program, nn.Module) else []
+    buffers = [buffer for buffer in buffers if not is_lazy(buffer)]
+    saved = [buffer.clone() for buffer in buffers]
+    try:
+        with torch.no_grad(), pyro.validation_enabled(True):
+            yield
+    finally:
+        for buffer, value in zip(buffers, saved, strict=True):
+            buffer.copy_(value)
+
+
+@contextmanager
+def trying(program: Program, batch: Batch) -> Iterator[None]:
+    """`probing`, after which the random state is as before too."""
+    devices = {x.device for x in batch.args if x.is_cuda}
+    with torch.random.fork_rng(list(devices)), probing(program):
+        yield
