@@ -20,8 +20,9 @@ if TYPE_CHECKING:  # for tools that read types; tests/test_lazy.py holds it to t
     from plausible.fairness.correlation.chance import chance
     from plausible.fairness.correlation.correlation import correlation
     from plausible.fairness.correlation.spurious import spurious
+    from plausible.fairness.counts.columns import Columns
     from plausible.fairness.counts.counts import Counts
-    from plausible.fairness.counts.reading import Columns, read_counts
+    from plausible.fairness.counts.reading import read_counts
     from plausible.fairness.decisions.costs import Costs
     from plausible.fairness.decisions.decisions import decisions
     from plausible.fairness.estimation.estimates import Estimate, estimate
@@ -95,7 +96,8 @@ lazy(
         "correlation.correlation": "correlation",
         "correlation.spurious": "spurious",
         "counts.counts": "Counts",
-        "counts.reading": "Columns read_counts",
+        "counts.columns": "Columns",
+        "counts.reading": "read_counts",
         "decisions.costs": "Costs",
         "decisions.decisions": "decisions",
         "estimation.estimates": "Estimate estimate",

@@ -1,67 +1,27 @@
 """An audit: every analysis that the columns of a table allow, and what the others lack."""
 
+import inspect
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import ibis
 
-from plausible.fairness.amplification.amplification import amplification
-from plausible.fairness.base_rates.base_rates import base_rates
-from plausible.fairness.base_rates.pooling import pooled
-from plausible.fairness.burden.burden import burden
-from plausible.fairness.burden.intersections import intersections
+from plausible.fairness.counts.columns import Columns
 from plausible.fairness.counts.counts import CONFUSION, Counts
-from plausible.fairness.counts.reading import Columns, open_table, read_counts
-from plausible.fairness.prosecutor.prosecutor import prosecutor
-from plausible.fairness.proxies.proxies import proxies
+from plausible.fairness.counts.reading import open_table, read_counts
+from plausible.fairness.reporting import registry
 from plausible.fairness.reporting.analysis import Analysis
+from plausible.fairness.reporting.registry import BEYOND, COLUMNS, Registered
 from plausible.fairness.reporting.report import Report
-from plausible.fairness.scores.calibration import calibration
-from plausible.fairness.scores.scores import scores
-from plausible.fairness.scores.thresholds import thresholds
 from plausible.inference.errors import DataError, PlausibleError, UnknownName
 
 __all__ = ["Audit"]
 
 _LEVEL = "level of the score"
-_MANY, _POOLED = 7, 300
-_NEED = {
-    "trials": "a column of trials",
-    "events": "a column of events",
-    "hits": "a column of hits",
-    **dict.fromkeys(CONFUSION, "a decision (or a score with a threshold) and an outcome"),
-}
-# What no table of decisions holds.
-_BEYOND = (
-    ("sampling bias and detection", "it needs a survey of the conduct itself, in another table."),
-    ("prediction and action", "it needs what every outcome of every action costs."),
-)
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """An analysis and what it needs.
-
-    Attributes:
-        run: from counts to the analysis.
-        needs: measures.
-        groups: least number of groups.
-        most: largest number of groups, in strata of groups and strata together.
-        strata: least number of strata; at most `_POOLED` of them are analysed.
-        score: whether a score has to be given.
-        rows: whether the rows of single cases are needed.
-    """
-
-    name: str
-    run: Callable[[Counts], Analysis]
-    needs: tuple[str, ...]
-    groups: int = 1
-    most: int = 10**9
-    strata: int = 0
-    score: bool = False
-    rows: bool = False
+_LARGEST = 300  # strata that an analysis by strata takes
+_FLAGS = {"trials", "events", "hits"}
 
 
 class Audit:
@@ -112,17 +72,20 @@ class Audit:
     def run(self) -> list[Analysis]:
         """The analyses, in the order of a report."""
         self.skipped = []
-        made = []
-        for entry in self._entries():
-            reason = self._lacks(entry)
-            if reason is None:
+        made, beyond = [], []
+        for entry in map(registry.registered, registry.names()):
+            if any(need in BEYOND for need in entry.needs):
+                beyond.append((entry.label, _lacking(entry, BEYOND)))
+            elif not entry.needs or not COLUMNS.keys() >= set(entry.needs):
+                continue
+            elif reason := self._lacks(entry):
+                self.skipped.append((entry.label, reason))
+            else:
                 try:
-                    made.append(entry.run(self._flags if "events" in entry.needs else self.counts))
-                    continue
+                    made.append(self._made(entry))
                 except PlausibleError as error:
-                    reason = str(error)
-            self.skipped.append((entry.name, reason))
-        self.skipped += _BEYOND
+                    self.skipped.append((entry.label, str(error)))
+        self.skipped += beyond
         return made
 
     def report(self, title: str = "", lead: str = "") -> Report:
@@ -143,73 +106,58 @@ class Audit:
             notes=[] if self.columns is None else [_reading(self.columns)],
         )
 
-    def _entries(self) -> tuple[_Entry, ...]:
-        kw: dict[str, Any] = {"reference": self.reference, "seed": self.seed}
-        seed: dict[str, Any] = {"seed": self.seed}
-        threshold = self.columns.threshold if self.columns is not None else None
-        return (
-            _Entry("base rates", lambda c: base_rates(c, **kw), ("trials", "events")),
-            _Entry(
-                "partial pooling of many groups",
-                lambda c: pooled(c.total(), **kw),
-                ("trials", "events"),
-                groups=_MANY,
-                most=_POOLED,
-            ),
-            _Entry(
-                "partial pooling of strata",
-                lambda c: pooled(c, **kw),
-                ("trials", "events"),
-                most=_POOLED,
-                strata=_MANY,
-            ),
-            _Entry(
-                "two attributes at once",
-                lambda c: intersections(c, **seed),
-                ("trials", "events"),
-                strata=2,
-            ),
-            _Entry(
-                "prosecutor's fallacy",
-                lambda c: replace(prosecutor(_looked_for(c), **seed), counts=c),
-                ("trials", "events"),
-            ),
-            _Entry("burden", lambda c: burden(c, **kw), ("trials", "events", "hits")),
-            _Entry("errors of decisions", lambda c: scores(c, **kw), CONFUSION),
-            _Entry(
-                "threshold",
-                lambda c: thresholds(c, threshold=threshold or 0.0, **kw),
-                CONFUSION,
-                score=True,
-            ),
-            _Entry("amplification", lambda c: amplification(c, **seed), CONFUSION, groups=2),
-            _Entry("calibration", lambda _: calibration(self._levels(), **kw), (), score=True),
-            _Entry("proxies", lambda _: self._proxies(), (), rows=True),
-        )
+    def _made(self, entry: Registered) -> Analysis:
+        """The analysis of what it takes: counts, but for a few that take something else."""
+        counts = self._flags if _FLAGS & set(entry.needs) else self.counts
+        if entry.name == "prosecutor":
+            return replace(self._called(entry, _looked_for(counts)), counts=counts)
+        if entry.name == "pooled":
+            return self._called(entry, counts.total())
+        if entry.name == "calibration":
+            return self._called(entry, self._levels())
+        if entry.name == "proxies":
+            return self._called(entry, self._source, **self._features())
+        return self._called(entry, counts)
 
-    def _lacks(self, entry: _Entry) -> str | None:
+    def _called(self, entry: Registered, data: Any, **given: Any) -> Analysis:
+        """The function with the options of the audit that it has parameters for."""
+        threshold = None if self.columns is None else self.columns.threshold
+        options = {"reference": self.reference, "seed": self.seed, "threshold": threshold}
+        accepted = inspect.signature(entry.function).parameters
+        given |= {name: value for name, value in options.items() if name in accepted}
+        analysis: Analysis = entry.function(data, **given)
+        return analysis
+
+    def _lacks(self, entry: Registered) -> str | None:
         """Why an analysis cannot be run; None where it can."""
-        there = {*self.counts.measures, *self._flags.measures}
-        if missing := list(dict.fromkeys(_NEED[m] for m in entry.needs if m not in there)):
-            return f"it needs {', '.join(missing[:-1])}{' and ' * bool(missing[1:])}{missing[-1]}."
-        if entry.score and (self.columns is None or self.columns.score is None):
-            return "it needs a column of scores, with a threshold and an outcome."
-        if entry.rows and (self.columns is None or self.columns.trials is not None):
-            return "it needs a table in which a row is one case."
-        strata = len(self.counts.strata)
-        if entry.strata and self.counts.by is None:
-            return "it needs a column of strata."
-        if entry.strata and not entry.strata <= strata <= _POOLED:
-            return f"it needs {entry.strata} to {_POOLED} strata; there are {strata:,}."
-        cells = len(self.counts.frame)
+        if lacking := _lacking(entry, self._absent()):
+            return lacking
+        strata, cells, groups = (
+            len(self.counts.strata),
+            len(self.counts.frame),
+            len(self.counts.groups),
+        )
+        if entry.strata and not entry.strata <= strata <= _LARGEST:
+            return f"it needs {entry.strata} to {_LARGEST} strata; there are {strata:,}."
         if entry.strata and cells > entry.most:
             return f"it takes up to {entry.most:,} groups in strata; there are {cells:,}."
-        groups = len(self.counts.groups)
         if groups < entry.groups:
             return f"it needs {entry.groups} groups or more; there are {groups}."
         if groups > entry.most:
             return f"it takes up to {entry.most:,} groups; there are {groups:,}."
         return None
+
+    def _absent(self) -> dict[str, str]:
+        """What this table does not hold, in words."""
+        measures, columns = {*self.counts.measures, *self._flags.measures}, self.columns
+        holds = {
+            **{name: name in measures for name in _FLAGS},
+            "decisions": measures >= set(CONFUSION),
+            "score": columns is not None and columns.score is not None,
+            "rows": columns is not None and columns.trials is None,
+            "strata": self.counts.by is not None,
+        }
+        return {name: words for name, words in COLUMNS.items() if not holds[name]}
 
     def _levels(self) -> Counts:
         """People and outcomes for each level of the score, in tenths of its range."""
@@ -240,8 +188,8 @@ class Audit:
         )
         return read_counts(leveled, columns, said=self.counts.source)
 
-    def _proxies(self) -> Analysis:
-        """What the columns that have no part in the counts tell about the group."""
+    def _features(self) -> dict[str, Any]:
+        """The group, and the columns that have no part in the counts and could tell it."""
         columns = self.columns
         assert columns is not None
         if len(columns.groups) > 1:
@@ -253,14 +201,20 @@ class Audit:
         others = [name for name in open_table(self._source).columns if name not in taken]
         if not others:
             raise DataError("it needs further columns, which could tell the group.")
-        return proxies(
-            self._source,
-            columns.groups[0],
-            outcome=columns.outcome,
-            columns=others,
-            sources=[self.counts.source],
-            seed=self.seed,
-        )
+        return {
+            "group": columns.groups[0],
+            "outcome": columns.outcome,
+            "columns": others,
+            "sources": [self.counts.source],
+        }
+
+
+def _lacking(entry: Registered, absent: Mapping[str, str]) -> str:
+    """What an analysis needs of what is absent, as a sentence; empty where it has all."""
+    words = [absent[need] for need in entry.needs if need in absent]
+    if not words:
+        return ""
+    return f"it needs {', '.join(words[:-1])}{' and ' * bool(words[1:])}{words[-1]}."
 
 
 def _looked_for(counts: Counts) -> Counts:

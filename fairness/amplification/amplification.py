@@ -14,6 +14,7 @@ from plausible.fairness.counts.counts import CONFUSION, Counts
 from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
 from plausible.fairness.estimation.posteriors import PRIORS, inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding
+from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import SHOWN, basis, needs
 from plausible.inference.errors import DataError
 
@@ -72,6 +73,7 @@ class _Case:
         return data[:, 0] / data.sum(1), made[:, 0] / made.sum(1)
 
 
+@analysis("amplification", answers="amplification", needs=("decisions",), groups=2)
 def amplification(
     counts: Counts,
     predicted: Counts | None = None,

@@ -12,6 +12,7 @@ from scipy import special
 from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.posteriors import PRIORS, Rates
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
+from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import deviations
 from plausible.inference.errors import DataError
 from plausible.inference.pages.page import Picture
@@ -54,6 +55,7 @@ def optimal_amplification(separation: ArrayLike, prior: ArrayLike) -> Array:
     return np.asarray(p * special.ndtr(D / 2 + shift) + (1 - p) * special.ndtr(shift - D / 2) - p)
 
 
+@analysis("bayes-optimal-amplification", answers="amplification")
 def bayes_optimal(
     separations: Sequence[float] = (0.25, 0.5, 1.0, 2.0, 4.0),
     priors: Sequence[float] = (0.55, 0.65, 0.75, 0.9),

@@ -10,6 +10,7 @@ from plausible.fairness.estimation.rounded import CountedRate, RoundedRate
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.contrasts import contrasts
 from plausible.fairness.reporting.figures import intervals
+from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import (
     basis,
     cause,
@@ -25,6 +26,7 @@ from plausible.fairness.reporting.wording import (
 __all__ = ["CountedRate", "RoundedRate", "base_rates", "relative_rates"]
 
 
+@analysis("base-rates", answers="representative", needs=("trials", "events"))
 def base_rates(
     counts: Counts,
     *,

@@ -11,6 +11,7 @@ from torch import Tensor
 from plausible.fairness.base_rates.pooled_findings import Pool, of_groups, of_strata
 from plausible.fairness.counts.counts import Counts
 from plausible.fairness.reporting.analysis import Analysis
+from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import cause, needs, records, reference_of, with_cases
 from plausible.inference.errors import DataError
 from plausible.inference.posterior.sampling import sample_posterior
@@ -42,6 +43,22 @@ def beta_binomial(events: Tensor, trials: Tensor) -> None:
             pyro.sample("events", rates, obs=events)
 
 
+@analysis(
+    "pooled",
+    answers="representative",
+    needs=("trials", "events"),
+    groups=7,
+    most=300,
+    label="partial pooling of many groups",
+)
+@analysis(
+    "pooled-strata",
+    answers="representative",
+    needs=("trials", "events", "strata"),
+    most=300,
+    strata=7,
+    label="partial pooling of strata",
+)
 def pooled(
     counts: Counts,
     *,

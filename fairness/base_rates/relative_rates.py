@@ -10,11 +10,13 @@ from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.estimation.rounded import CountedRate, Rate, RoundedRate
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
+from plausible.fairness.reporting.registry import analysis
 from plausible.inference.errors import DataError, UnknownName
 
 __all__ = ["relative_rates"]
 
 
+@analysis("relative-rates", answers="representative", needs=("rates",))
 def relative_rates(
     use: Mapping[str, Rate],
     arrests: Mapping[str, Rate],

@@ -12,6 +12,7 @@ from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, infer
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.contrasts import contrasts
 from plausible.fairness.reporting.figures import intervals
+from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import (
     basis,
     cause,
@@ -32,6 +33,7 @@ from plausible.inference.pages.page import Picture
 __all__ = ["burden"]
 
 
+@analysis("burden", answers="actions", needs=("trials", "events", "hits"))
 def burden(
     counts: Counts,
     *,

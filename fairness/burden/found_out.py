@@ -11,6 +11,7 @@ from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, infer
 from plausible.fairness.estimation.rounded import Rate
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
+from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import (
     basis,
     cause,
@@ -32,6 +33,7 @@ __all__ = ["found_out"]
 Array = NDArray[np.float64]
 
 
+@analysis("found-out", answers="representative", needs=("trials", "events", "hits", "people"))
 def found_out(
     counts: Counts,
     offenders: Mapping[str, Rate] | None = None,

@@ -8,6 +8,7 @@ from plausible.fairness.estimation.estimates import Estimate, estimate
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
+from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import (
     SHOWN,
     basis,
@@ -23,10 +24,17 @@ from plausible.inference.errors import DataError, UnknownName
 __all__ = ["intersections"]
 
 
+@analysis(
+    "intersections",
+    answers="actions",
+    needs=("trials", "events", "strata"),
+    strata=2,
+    label="two attributes at once",
+)
 def intersections(
     counts: Counts,
     *,
-    reference: tuple[str, str] | None = None,
+    baseline: tuple[str, str] | None = None,
     prior: Prior = PRIORS["uniform"],
     seed: int = 0,
 ) -> Analysis:
@@ -40,7 +48,7 @@ def intersections(
     Args:
         counts: trials and events by group (such as colour), with the other attribute (such as the
             price of the car) as strata.
-        reference: the group and the stratum that stand for not having the attributes; the largest
+        baseline: the group and the stratum that stand for not having the attributes; the largest
             of each by default.
         prior: of every rate.
         seed: of the draws.
@@ -55,7 +63,7 @@ def intersections(
     needs(counts, "trials", "events")
     n, k = counts.cells("trials"), counts.cells("events")
     with_cases(counts, n.sum(axis=0), counts.label_of("trials"))
-    g0, s0 = _reference(counts, n, reference)
+    g0, s0 = _reference(counts, n, baseline)
     rates = Rates(k.ravel(), n.ravel(), prior, seed)
     groups = n.shape[1]
     squares = [

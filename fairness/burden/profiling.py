@@ -13,6 +13,7 @@ from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.estimation.rounded import Rate
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
 from plausible.fairness.reporting.figures import intervals
+from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import compared
 from plausible.inference.errors import DataError, UnknownName
 
@@ -42,6 +43,7 @@ def stopped_share(x_rate: Array, believed: Array, separation: float, threshold: 
     return x_rate * special.ndtr(separation - at) + (1 - x_rate) * special.ndtr(-at)
 
 
+@analysis("found-out-under-profile", answers="representative", needs=("rates",))
 def found_out_under_profile(
     x_rates: Mapping[str, Rate],
     *,

@@ -1,34 +1,56 @@
-"""The lecture's cases, with their counts and where those come from."""
+"""The lecture's cases, with their counts and where those come from; a list of them is light."""
 
 if not __name__.startswith("plausible."):
     raise ImportError("Import this package as plausible.fairness.cases, not as fairness.cases.")
 
 from plausible.fairness.cases.case import Case
-from plausible.fairness.cases.causes.admissions import admissions
-from plausible.fairness.cases.examples.basketball import basketball
-from plausible.fairness.cases.examples.spurious_pair import spurious_pair
-from plausible.fairness.cases.examples.translation import translation
-from plausible.fairness.cases.profiling.drug_use import drug_use
-from plausible.fairness.cases.profiling.minneapolis import minneapolis
-from plausible.fairness.cases.scores.child_benefits import child_benefits
-from plausible.fairness.cases.scores.compas import compas
 from plausible.inference.errors import UnknownName
 
 __all__ = ["CASES", "Case", "case"]
 
 CASES = {
-    one.name: one
-    for one in (
-        Case("drug-use", "Use and arrests: marijuana in the United States, 2010", drug_use),
-        Case("compas", "COMPAS: a risk score of reoffending, and its errors", compas),
-        Case("admissions", "Berkeley 1973: admission by sex, raw and by department", admissions),
-        Case("minneapolis", "Minneapolis 2017: who is searched after a stop", minneapolis),
-        Case(
-            "child-benefits", "A risk score above 0.8 is investigated (simulated)", child_benefits
+    name: Case(name, summary, f"{__name__}.{place}")
+    for name, place, summary in (
+        (
+            "drug-use",
+            "profiling.drug_use:drug_use",
+            "Use and arrests: marijuana in the United States, 2010",
         ),
-        Case("basketball", "Tall people and basketball: the prosecutor's fallacy", basketball),
-        Case("spurious", "Divorces and margarine: correlations by chance", spurious_pair),
-        Case("translation", "A prediction is not an action: translation and e-mail", translation),
+        (
+            "compas",
+            "scores.compas:compas",
+            "COMPAS: a risk score of reoffending, and its errors",
+        ),
+        (
+            "admissions",
+            "causes.admissions:admissions",
+            "Berkeley 1973: admission by sex, raw and by department",
+        ),
+        (
+            "minneapolis",
+            "profiling.minneapolis:minneapolis",
+            "Minneapolis 2017: who is searched after a stop",
+        ),
+        (
+            "child-benefits",
+            "scores.child_benefits:child_benefits",
+            "A risk score above 0.8 is investigated (simulated)",
+        ),
+        (
+            "basketball",
+            "examples.basketball:basketball",
+            "Tall people and basketball: the prosecutor's fallacy",
+        ),
+        (
+            "spurious",
+            "examples.spurious_pair:spurious_pair",
+            "Divorces and margarine: correlations by chance",
+        ),
+        (
+            "translation",
+            "examples.translation:translation",
+            "A prediction is not an action: translation and e-mail",
+        ),
     )
 }
 

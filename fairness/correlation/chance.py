@@ -12,6 +12,7 @@ from scipy import special
 
 from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
+from plausible.fairness.reporting.registry import analysis
 from plausible.inference.errors import DataError
 from plausible.inference.pages.page import Picture
 from plausible.inference.pictures.style import CLASS_COLOURS, styled
@@ -60,6 +61,7 @@ def as_large_by_chance(r: float, rows: int) -> float:
     return float(special.betaincc(0.5, rows / 2 - 1, r**2))
 
 
+@analysis("chance-correlation", answers="causes")
 def chance(
     features: Sequence[int] = (1, 10, 100, 1000),
     rows: Sequence[int] = (10, 30, 100, 300),

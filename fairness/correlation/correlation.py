@@ -20,6 +20,7 @@ from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.posteriors import Rates, inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import plain
+from plausible.fairness.reporting.registry import analysis
 from plausible.inference.errors import DataError
 from plausible.inference.pages.page import Picture
 from plausible.inference.pictures.style import CLASS_COLOURS, styled
@@ -39,6 +40,7 @@ _WALKS = 100_000
 _LONG = 2_000  # rows above which random walks are not simulated
 
 
+@analysis("correlation", answers="causes", needs=("numbers",))
 def correlation(
     x: ArrayLike,
     y: ArrayLike,

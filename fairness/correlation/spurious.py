@@ -16,6 +16,7 @@ from plausible.fairness.correlation.correlation_posterior import (
 from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
+from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import SHOWN
 from plausible.inference.errors import DataError, UnknownName
 
@@ -36,6 +37,7 @@ def wide(rows: int = 60, features: int = 500, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(values, columns=["target", *(f"feature {i + 1}" for i in range(features))])
 
 
+@analysis("spurious", answers="causes", needs=("numbers",))
 def spurious(
     frame: pd.DataFrame,
     target: str,

@@ -18,6 +18,7 @@ from plausible.fairness.decisions.value_of_information import (
 from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
 from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
+from plausible.fairness.reporting.registry import analysis
 from plausible.inference.errors import DataError
 
 __all__ = ["E_MAIL", "TRANSLATION", "Costs", "decisions"]
@@ -26,6 +27,7 @@ Array = NDArray[np.float64]
 _PRIORS = (1.0, 0.5, 2.0)
 
 
+@analysis("decisions", answers="actions", needs=("costs",), label="prediction and action")
 def decisions(
     costs: Costs,
     probabilities: Mapping[str, float] | None = None,

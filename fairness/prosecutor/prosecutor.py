@@ -11,6 +11,7 @@ from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
 from plausible.fairness.reporting.figures import people
+from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import (
     basis,
     cause,
@@ -42,6 +43,7 @@ FREQUENCIES = (
 )
 
 
+@analysis("prosecutor", answers="bayes", needs=("trials", "events"), label="prosecutor's fallacy")
 def prosecutor(counts: Counts, *, prior: Prior = PRIORS["uniform"], seed: int = 0) -> Analysis:
     r"""What belonging to a group says about an event, beside what the event says about the group.
 

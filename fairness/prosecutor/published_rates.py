@@ -15,12 +15,14 @@ from plausible.fairness.prosecutor.prosecutor import (
     roles,
 )
 from plausible.fairness.reporting.analysis import Analysis, Finding
+from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import natural, spoken
 from plausible.inference.errors import DataError
 
 __all__ = ["profile", "prosecutor_from_rates"]
 
 
+@analysis("prosecutor-from-rates", answers="bayes", needs=("rates",))
 def prosecutor_from_rates(
     base_rate: Rate,
     if_true: Rate,
@@ -139,6 +141,7 @@ def prosecutor_from_rates(
     )
 
 
+@analysis("profile", answers="bayes", needs=("rates",))
 def profile(
     rates: Mapping[str, Rate],
     *,

@@ -15,6 +15,7 @@ from plausible.fairness.proxies.proxy_scores import Dropped, dropped
 from plausible.fairness.proxies.proxy_table import Prepared, prepare
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
 from plausible.fairness.reporting.figures import intervals
+from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import SHOWN
 from plausible.inference.pages.page import Picture
 
@@ -24,6 +25,7 @@ Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
 
+@analysis("proxies", answers="amplification", needs=("rows",))
 def proxies(
     source: Any,
     group: str,

@@ -10,6 +10,7 @@ from plausible.fairness.estimation.estimates import estimate
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, inference_data
 from plausible.fairness.estimation.rounded import CountedRate, Rate
 from plausible.fairness.reporting.analysis import Analysis, Finding
+from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import SHOWN, basis, needs
 from plausible.fairness.sampling_bias.detection_figure import draw_detection
 from plausible.fairness.sampling_bias.detection_findings import (
@@ -28,6 +29,12 @@ from plausible.inference.errors import DataError, UnknownName
 __all__ = ["LogUniform", "detection", "survivorship", "trained_on_arrests"]
 
 
+@analysis(
+    "detection",
+    answers="representative",
+    needs=("rates", "survey"),
+    label="sampling bias and detection",
+)
 def detection(
     arrests: Counts | Mapping[str, Rate],
     surveys: Counts | Mapping[str, Rate] | None = None,

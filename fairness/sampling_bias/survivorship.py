@@ -11,6 +11,7 @@ from plausible.fairness.estimation.estimates import Estimate, estimate
 from plausible.fairness.estimation.posteriors import inference_data, shares
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import plain
+from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import credible_direction
 from plausible.inference.errors import DataError
 from plausible.inference.pages.page import Picture
@@ -25,6 +26,7 @@ _SOURCE = (
 )
 
 
+@analysis("survivorship", answers="representative", needs=("places",))
 def survivorship(
     hits: Mapping[str, int],
     exposure: Mapping[str, float] | None = None,

@@ -12,6 +12,7 @@ from plausible.fairness.estimation.logistic import refitted
 from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.proxies.proxy_scores import top
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
+from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import deviations
 from plausible.inference.errors import DataError
 
@@ -22,6 +23,7 @@ _REFITS = 100
 _PRIORS = (1.0, 0.5, 2.0)
 
 
+@analysis("trained-on-arrests", answers="amplification", needs=("rates",))
 def trained_on_arrests(
     use: Mapping[str, float],
     detection: Mapping[str, float],

@@ -9,6 +9,7 @@ from plausible.fairness.estimation.estimates import Estimate, estimate
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
 from plausible.fairness.reporting.plots import curves
+from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import (
     SHOWN,
     basis,
@@ -31,6 +32,7 @@ Array = NDArray[np.float64]
 _LEVELS = 50
 
 
+@analysis("calibration", answers="bayes", needs=("score",))
 def calibration(
     counts: Counts,
     *,

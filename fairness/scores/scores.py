@@ -11,6 +11,7 @@ from plausible.fairness.estimation.estimates import DRAWS, Estimate
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
+from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import (
     basis,
     cause,
@@ -82,6 +83,7 @@ def cell_rates(cells: Mapping[str, Array]) -> dict[str, Array]:
     return found
 
 
+@analysis("scores", answers="bayes", needs=("decisions",), label="errors of decisions")
 def scores(
     counts: Counts,
     *,

@@ -12,6 +12,7 @@ from plausible.fairness.reporting.analysis import Analysis, Finding, Table
 from plausible.fairness.reporting.contrasts import contrasts
 from plausible.fairness.reporting.figures import intervals
 from plausible.fairness.reporting.plots import curves
+from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import (
     basis,
     cause,
@@ -32,6 +33,7 @@ from plausible.inference.pages.page import Picture
 __all__ = ["thresholds"]
 
 
+@analysis("thresholds", answers="actions", needs=("score",), label="threshold")
 def thresholds(
     counts: Counts,
     *,

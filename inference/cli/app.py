@@ -220,7 +220,7 @@ def report(
     """
     from plausible.fairness.audit import Audit
     from plausible.fairness.cases import CASES, case
-    from plausible.fairness.counts.reading import Columns
+    from plausible.fairness.counts.columns import Columns
 
     if list or source is None:
         table = Table(box=None, padding=(0, 2, 0, 0))

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from plausible.fairness.audit import Audit
+from plausible.fairness.counts.columns import Columns
 from plausible.fairness.counts.counts import Counts
-from plausible.fairness.counts.reading import Columns, read_counts
+from plausible.fairness.counts.reading import read_counts
 from plausible.inference.errors import DataError, UnknownName
 
 ROWS = 2000

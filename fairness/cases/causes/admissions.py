@@ -7,6 +7,7 @@ from plausible.fairness.base_rates.base_rates import base_rates
 from plausible.fairness.counts.counts import Counts
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates
 from plausible.fairness.reporting.analysis import Analysis, Finding
+from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.report import Report
 from plausible.fairness.reporting.wording import sensitivity, widest
 
@@ -52,6 +53,7 @@ def admissions() -> Report:
     )
 
 
+@analysis("strata", answers="causes", needs=("trials", "events", "strata", "pair"))
 def by_stratum(
     counts: Counts, first: str, second: str, prior: Prior = PRIORS["uniform"], seed: int = 0
 ) -> Analysis:

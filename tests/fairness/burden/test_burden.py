@@ -113,7 +113,7 @@ def crossed(both: int, only_b: int, only_dear: int, neither: int, n: int = 2000)
 
 def test_the_excess_of_two_attributes_equals_its_closed_form() -> None:
     given = crossed(500, 200, 150, 100)
-    analysis = intersections(given, reference=("A", "cheap"))
+    analysis = intersections(given, baseline=("A", "cheap"))
     found = {e.unit + e.label[:6]: e for e in analysis.estimates}
     exact = [stats.beta(1 + k, 1 + 2000 - k) for k in (500, 200, 150, 100)]
     mean = exact[0].mean() - exact[1].mean() - exact[2].mean() + exact[3].mean()
@@ -133,13 +133,13 @@ def test_the_excess_of_two_attributes_equals_its_closed_form() -> None:
 def test_a_sum_of_rates_that_no_rate_can_be_is_called_that(
     cells: tuple[int, int, int, int], outside: bool
 ) -> None:
-    said = " ".join(intersections(crossed(*cells), reference=("A", "cheap")).assumptions)
+    said = " ".join(intersections(crossed(*cells), baseline=("A", "cheap")).assumptions)
     assert ("and no rate can" in said) is outside
 
 
 def test_crossed_attributes_reverse_admit_ignorance_and_name_their_scale() -> None:
     def said(*cells: int) -> tuple[str, str]:
-        finding = intersections(crossed(*cells), reference=("A", "cheap")).findings[0]
+        finding = intersections(crossed(*cells), baseline=("A", "cheap")).findings[0]
         return finding.text, finding.caveat
 
     assert "go with less than both apart" in said(200, 300, 300, 100)[0]
@@ -157,7 +157,7 @@ def test_crossed_attributes_reverse_admit_ignorance_and_name_their_scale() -> No
         (lambda: burden(Counts.of({"a": {"trials": 3}})), UnknownName, "events"),
         (lambda: intersections(counts(a=(9, 5, 1), b=(9, 5, 1))), DataError, "two of each"),
         (
-            lambda: intersections(crossed(1, 1, 1, 1), reference=("A", "chep")),
+            lambda: intersections(crossed(1, 1, 1, 1), baseline=("A", "chep")),
             UnknownName,
             "'cheap'",
         ),

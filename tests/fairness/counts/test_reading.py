@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 import sqlglot
 
+from plausible.fairness.counts.columns import Columns
 from plausible.fairness.counts.counts import CONFUSION, Counts
-from plausible.fairness.counts.reading import Columns, counting_query, open_table, read_counts
+from plausible.fairness.counts.reading import counting_query, open_table, read_counts
 from plausible.inference.errors import DataError, PlausibleError, UnknownName
 
 STOPS = Columns("race", events="searched", hits="found")

@@ -1,0 +1,80 @@
+"""Which columns of a table hold what; light, so that the command line can list them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from plausible.inference.errors import DataError, UnknownName
+
+__all__ = ["Columns"]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns hold what.
+
+    Attributes:
+        group: one or several columns; several are crossed.
+        trials: counts, or booleans; without it a row is one trial.
+        events: counts, or booleans (also written as true/false, yes/no, t/f, y/n, 1/0).
+        hits: the same, of the events.
+        by: strata.
+        decision: what was decided of each row, a boolean.
+        outcome: what came out, a boolean.
+        score: a number of each row; above `threshold` the decision is yes.
+        threshold: see `score`.
+        date: a column of days; only rows from `since` to `until` count, both included.
+        since, until: days as YYYY-MM-DD.
+    """
+
+    group: str | Sequence[str]
+    trials: str | None = None
+    events: str | None = None
+    hits: str | None = None
+    by: str | None = None
+    decision: str | None = None
+    outcome: str | None = None
+    score: str | None = None
+    threshold: float | None = None
+    date: str | None = None
+    since: str | None = None
+    until: str | None = None
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The columns of the group."""
+        return (self.group,) if isinstance(self.group, str) else tuple(self.group)
+
+    @property
+    def confusion(self) -> bool:
+        """Whether decisions are set against outcomes."""
+        return self.outcome is not None
+
+    def check(self, names: Sequence[str]) -> None:
+        """Raise unless the columns are there and go together."""
+        if not self.groups:
+            raise DataError("Name the column of the group, or several that are crossed.")
+        named = [self.trials, self.events, self.hits, self.by, self.decision, self.outcome]
+        taken = [name for name in (*self.groups, *named, self.score) if name is not None]
+        for name in taken if self.date is None else (*taken, self.date):
+            if name not in names:
+                raise UnknownName("column", name, names)
+            if taken.count(name) > 1:
+                raise DataError(f"Column {name!r} is named twice. Give each part its own column.")
+        if self.confusion:
+            if self.events is not None or self.trials is not None or self.hits is not None:
+                raise DataError("Give either events (and trials, hits) or an outcome, not both.")
+            if (self.decision is None) == (self.score is None):
+                raise DataError("An outcome is set against either a decision or a score: give one.")
+        elif self.decision is not None or self.score is not None:
+            raise DataError("A decision or a score is set against an outcome: name its column.")
+        elif self.events is None:
+            raise DataError(
+                "Nothing to count: name a column of events, or a decision and an outcome."
+            )
+        if (self.score is None) != (self.threshold is None):
+            raise DataError("A score needs a threshold, and a threshold a score: give both.")
+        if self.threshold is not None and not math.isfinite(self.threshold):
+            raise DataError(f"The threshold has to be a finite number, but is {self.threshold}.")
+        if self.date is None and (self.since or self.until):
+            raise DataError("since and until need a column of dates: name it with date=.")

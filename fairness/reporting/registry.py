@@ -1,0 +1,183 @@
+"""Every analysis by its name: where it is, what it answers, what it needs; and users' own."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal, TypeVar, get_args
+
+from plausible.inference.errors import DataError, UnknownName
+
+__all__ = [
+    "BEYOND",
+    "COLUMNS",
+    "GIVEN",
+    "Question",
+    "Registered",
+    "analysis",
+    "names",
+    "registered",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+# The closing questions that an analysis can answer; none answers the last, of dignity.
+Question = Literal["representative", "amplification", "bayes", "actions", "causes"]
+_ANY_NUMBER = 10**9
+_PACKAGE = "plausible.fairness"
+
+# From a name to the function, as module:attribute within the package; in the order of an audit.
+_PLACES = {
+    "base-rates": "base_rates.base_rates:base_rates",
+    "pooled": "base_rates.pooling:pooled",
+    "pooled-strata": "base_rates.pooling:pooled",
+    "intersections": "burden.intersections:intersections",
+    "prosecutor": "prosecutor.prosecutor:prosecutor",
+    "burden": "burden.burden:burden",
+    "scores": "scores.scores:scores",
+    "thresholds": "scores.thresholds:thresholds",
+    "amplification": "amplification.amplification:amplification",
+    "calibration": "scores.calibration:calibration",
+    "proxies": "proxies.proxies:proxies",
+    "detection": "sampling_bias.detection:detection",
+    "decisions": "decisions.decisions:decisions",
+    "strata": "cases.causes.admissions:by_stratum",
+    "relative-rates": "base_rates.relative_rates:relative_rates",
+    "trained-on-arrests": "sampling_bias.trained_on_arrests:trained_on_arrests",
+    "survivorship": "sampling_bias.survivorship:survivorship",
+    "prosecutor-from-rates": "prosecutor.published_rates:prosecutor_from_rates",
+    "profile": "prosecutor.published_rates:profile",
+    "found-out": "burden.found_out:found_out",
+    "found-out-under-profile": "burden.profiling:found_out_under_profile",
+    "bayes-optimal-amplification": "amplification.bayes_optimal:bayes_optimal",
+    "correlation": "correlation.correlation:correlation",
+    "chance-correlation": "correlation.chance:chance",
+    "spurious": "correlation.spurious:spurious",
+}
+
+# What an analysis may need: what a table of decisions can hold, what it never holds, so that an
+# audit says what is lacking, and what else its caller gives.
+COLUMNS = {
+    "trials": "a column of trials",
+    "events": "a column of events",
+    "hits": "a column of hits",
+    "decisions": "a decision (or a score with a threshold) and an outcome",
+    "score": "a column of scores, with a threshold and an outcome",
+    "rows": "a table in which a row is one case",
+    "strata": "a column of strata",
+}
+BEYOND = {
+    "survey": "a survey of the conduct itself, in another table",
+    "costs": "what every outcome of every action costs",
+}
+GIVEN = {
+    "rates": "rates, published or assumed",
+    "pair": "the two groups to compare",
+    "people": "everyone in a group, stopped or not, as trials",
+    "places": "hits by place",
+    "numbers": "two or more columns of numbers",
+}
+_NEEDS = COLUMNS | BEYOND | GIVEN
+
+
+@dataclass(frozen=True)
+class Registered:
+    """An analysis and what is known of it before it runs.
+
+    Attributes:
+        name: as in JSON, such as "base-rates".
+        function: returns the `Analysis`.
+        answers: the closing question that it speaks to.
+        needs: names in `COLUMNS`, `BEYOND` or `GIVEN`; none for a calculation without data.
+        groups: least number of groups.
+        most: largest number of groups, in strata of groups and strata together.
+        strata: least number of strata.
+        label: as an audit calls it where it cannot be run.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    answers: Question
+    needs: tuple[str, ...]
+    groups: int
+    most: int
+    strata: int
+    label: str
+
+
+_registered: dict[str, Registered] = {}
+
+
+def analysis(
+    name: str,
+    *,
+    answers: Question,
+    needs: Sequence[str] = (),
+    groups: int = 1,
+    most: int = _ANY_NUMBER,
+    strata: int = 0,
+    label: str | None = None,
+) -> Callable[[F], F]:
+    """Register a function as an analysis: audits run it, and reports know what it answers.
+
+    An audit calls it with counts, and with `reference`, `seed` or `threshold` where it has a
+    parameter of that name. The function itself stays as it is.
+
+    Args:
+        name: as in the `Analysis` that the function returns.
+        answers: the closing question that it speaks to.
+        needs: names in `COLUMNS`, `BEYOND` or `GIVEN`; an audit runs it where a table has all.
+        groups: least number of groups.
+        most: largest number of groups, in strata of groups and strata together.
+        strata: least number of strata.
+        label: as an audit calls it where it cannot be run; the name by default.
+
+    Raises:
+        UnknownName: for a question or a need that is not in the lists.
+        DataError: if the name belongs to another function.
+    """
+    if answers not in get_args(Question):
+        raise UnknownName("closing question", answers, get_args(Question))
+    for need in needs:
+        if need not in _NEEDS:
+            raise UnknownName("need of an analysis", need, _NEEDS)
+
+    def register(function: F) -> F:
+        place = f"{function.__module__}:{function.__qualname__}"
+        owner = _place(name)
+        if owner not in (None, place):
+            raise DataError(f"The analysis {name!r} is {owner}: give {place} another name.")
+        said = label or name.replace("-", " ")
+        _registered[name] = Registered(
+            name, function, answers, tuple(needs), groups, most, strata, said
+        )
+        return function
+
+    return register
+
+
+def names() -> list[str]:
+    """The names of all analyses, in the order of an audit, users' own last; imports none."""
+    return list(dict.fromkeys([*_PLACES, *_registered]))
+
+
+def registered(name: str) -> Registered:
+    """What is known of an analysis; imports the module that the table names, and no other.
+
+    Raises:
+        UnknownName: for another name; suggests the nearest.
+    """
+    if name not in _registered:
+        place = _place(name)
+        if place is None:
+            raise UnknownName("analysis", name, names())
+        import_module(place.partition(":")[0])
+    return _registered[name]
+
+
+def _place(name: str) -> str | None:
+    """Module and attribute of the function that has the name; None where it is free."""
+    if name in _PLACES:
+        return f"{_PACKAGE}.{_PLACES[name]}"
+    if name in _registered:
+        function = _registered[name].function
+        return f"{function.__module__}:{function.__qualname__}"
+    return None
