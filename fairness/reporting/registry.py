@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any, Literal, TypeVar, get_args
 
 from plausible.inference.errors import DataError, UnknownName
+from plausible.inference.lazy import LazyTable
 
 __all__ = [
+    "ANALYSES",
     "BEYOND",
     "COLUMNS",
     "GIVEN",
@@ -22,9 +23,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 # The closing questions that an analysis can answer; none answers the last, of dignity.
 Question = Literal["representative", "amplification", "bayes", "actions", "causes"]
 _ANY_NUMBER = 10**9
-_PACKAGE = "plausible.fairness"
 
-# From a name to the function, as module:attribute within the package; in the order of an audit.
+# In the order of an audit.
 _PLACES = {
     "base-rates": "base_rates.base_rates:base_rates",
     "pooled": "base_rates.pooling:pooled",
@@ -52,6 +52,9 @@ _PLACES = {
     "chance-correlation": "correlation.chance:chance",
     "spurious": "correlation.spurious:spurious",
 }
+ANALYSES: LazyTable[Callable[..., Any]] = LazyTable(
+    {name: f"plausible.fairness.{place}" for name, place in _PLACES.items()}
+)
 
 # What an analysis may need: what a table of decisions can hold, what it never holds, so that an
 # audit says what is lacking, and what else its caller gives.
@@ -156,7 +159,7 @@ def analysis(
 
 def names() -> list[str]:
     """The names of all analyses, in the order of an audit, users' own last; imports none."""
-    return list(dict.fromkeys([*_PLACES, *_registered]))
+    return list(dict.fromkeys([*ANALYSES, *_registered]))
 
 
 def registered(name: str) -> Registered:
@@ -166,17 +169,16 @@ def registered(name: str) -> Registered:
         UnknownName: for another name; suggests the nearest.
     """
     if name not in _registered:
-        place = _place(name)
-        if place is None:
+        if name not in ANALYSES:
             raise UnknownName("analysis", name, names())
-        import_module(place.partition(":")[0])
+        ANALYSES[name]
     return _registered[name]
 
 
 def _place(name: str) -> str | None:
     """Module and attribute of the function that has the name; None where it is free."""
-    if name in _PLACES:
-        return f"{_PACKAGE}.{_PLACES[name]}"
+    if name in ANALYSES:
+        return ANALYSES.places[name]
     if name in _registered:
         function = _registered[name].function
         return f"{function.__module__}:{function.__qualname__}"
