@@ -44,10 +44,9 @@ _Memory = tuple[int, int, int]
 
 def weights_of_run(players: Players) -> list[Tensor]:
     """Every tensor that a round may read or change besides data: parameters and buffers."""
-    program, state = players.program, players.state
-    return list(
-        {id(x): x for x in (*program.parameters(), *program.buffers(), *state.buffers())}.values()
-    )
+    roots = players.program, players.state
+    tensors = [x for root in roots for x in (*root.parameters(), *root.buffers())]
+    return list({id(x): x for x in tensors}.values())
 
 
 class Unknown(Refused):

@@ -1,5 +1,7 @@
 """The players of an objective with what they move: their losses, gradients and optimisers."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -8,19 +10,27 @@ from torch import Tensor, nn
 from plausible.inference.engines.optimizer_state import OptimizerState
 from plausible.models.errors import ModelError
 from plausible.models.objectives.batch import Batch
-from plausible.models.objectives.objective import Objective
+from plausible.models.objectives.objective import Objective, Player
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["Players"]
+__all__ = ["Players", "named_parameters"]
+
+_NAMED = 5  # parameters that an error or a warning lists
 
 
 class Players:
     """The players of an objective with their parameters and optimisers, for any engine.
 
+    Attributes:
+        without_gradient: by player that has acted, the names of the parameters of its own on which
+            its first loss did not depend.
+
     Raises:
-        ModelError: if two players share a name, or one has no parameter to move.
+        ModelError: if two players share a name, one has no parameter to move or moves one that
+            neither the model nor the objective's state holds, or a parameter that is not frozen
+            belongs to no player.
     """
 
     def __init__(
@@ -40,6 +50,9 @@ class Players:
                     "have no parameter that requires a gradient."
                 )
             self.optimizer_states.append(OptimizerState(player.optimizer, own))
+        self._names = _checked_owners(self)
+        self._others = [_buffers_of_others(self, i) for i in range(len(self.players))]
+        self.without_gradient: dict[str, list[str]] = {}
         self.latest = torch.zeros(len(self.players), device=fabric.device)
 
     def turns(self, number: int) -> tuple[int, ...]:
@@ -54,12 +67,24 @@ class Players:
     def loss_and_gradients(self, i: int, batch: Batch) -> tuple[Tensor, list[Tensor | None]]:
         """A player's loss and its gradient with respect to the player's parameters.
 
+        Buffers of the other players are as before afterwards.
+
         Raises:
             ModelError: unless the loss is a scalar tensor that depends on them.
         """
+        name = self.names[i]
+        with _kept(self._others[i]):
+            loss, gradients = self._loss_and_gradients(i, batch)
+        if name not in self.without_gradient:
+            own = self.optimizer_states[i].parameters
+            unused = [p for p, g in zip(own, gradients, strict=True) if g is None]
+            self.without_gradient[name] = [self._names[id(p)] for p in unused]
+        return loss, gradients
+
+    def _loss_and_gradients(self, i: int, batch: Batch) -> tuple[Tensor, list[Tensor | None]]:
+        name = self.names[i]
         with self.fabric.autocast():
             loss = self.players[i].loss(self.program, batch, self.state)
-        name = self.names[i]
         if not isinstance(loss, Tensor) or loss.dim():
             given = f"a {type(loss).__name__}"
             if isinstance(loss, Tensor):
@@ -80,3 +105,91 @@ class Players:
         for own, saved in zip(self.optimizer_states, state["optimizers"], strict=True):
             own.load_state_dict(saved)
         self.latest.copy_(state["latest"])
+
+
+def named_parameters(program: Any, state: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """The parameters of model and guide, then those of the objective's state, by name."""
+    yield from program.named_parameters()
+    yield from ((f"state.{name}", p) for name, p in state.named_parameters())
+
+
+def listed(names: Sequence[str]) -> str:
+    """A few names, and how many more there are."""
+    shown = ", ".join(repr(name) for name in names[:_NAMED])
+    return shown + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+
+
+def _checked_owners(players: Players) -> dict[int, str]:
+    """Names of all parameters; refuses those that nothing trains, or no checkpoint would hold."""
+    names: dict[int, str] = {}
+    unowned = []
+    owned = {id(p) for own in players.optimizer_states for p in own.parameters}
+    for name, parameter in named_parameters(players.program, players.state):
+        names.setdefault(id(parameter), name)
+        if parameter.requires_grad and id(parameter) not in owned:
+            unowned.append(name)
+    if unowned:
+        raise ModelError(
+            f"No player of {type(players.objective).__name__} trains {listed(unowned)}: give it to "
+            "a player's `parameters`, or freeze it with requires_grad_(False)."
+        )
+    for name, own in zip(players.names, players.optimizer_states, strict=True):
+        if any(id(p) not in names for p in own.parameters):
+            raise ModelError(
+                f"The player {name!r} moves a parameter that neither the model nor the objective's "
+                "state holds, so no checkpoint would keep it: return its module from the "
+                "objective's `state` method."
+            )
+    return names
+
+
+def _buffers_of_others(players: Players, i: int) -> list[Tensor]:
+    """Buffers that a player's turn must leave as they are; `Player.modules` tells the rule."""
+    roots = players.program, players.state
+    claims = [_claimed(player, *roots) for player in players.players]
+    buffers = {id(b): b for claim in claims for b in (claim or {}).values()}
+    owners: dict[int, set[int]] = {}
+    for root in roots:
+        buffers.update({id(b): b for b in root.buffers()})
+        _find_owners(root, set(), players, owners)
+    others = []
+    for key, buffer in buffers.items():
+        claimed = {j for j, claim in enumerate(claims) if claim is not None and key in claim}
+        own, known = claims[i], claimed or owners.get(key, set())
+        if (key not in own) if own is not None else (bool(known) and i not in known):
+            others.append(buffer)
+    return others
+
+
+def _claimed(player: Player, program: Any, state: nn.Module) -> dict[int, Tensor] | None:
+    """Buffers of the modules that a player names; None where it names none."""
+    if player.modules is None:
+        return None
+    return {id(b): b for module in player.modules(program, state) for b in module.buffers()}
+
+
+def _find_owners(
+    module: nn.Module, around: set[int], players: Players, owners: dict[int, set[int]]
+) -> None:
+    """Whose each buffer inside is, by the nearest module around it that holds parameters."""
+    inside = {id(p) for p in module.parameters()}
+    nearest = {
+        i
+        for i, own in enumerate(players.optimizer_states)
+        if any(id(p) in inside for p in own.parameters)
+    }
+    for buffer in module.buffers(recurse=False):
+        owners.setdefault(id(buffer), nearest or around)
+    for child in module.children():
+        _find_owners(child, nearest or around, players, owners)
+
+
+@contextmanager
+def _kept(buffers: Sequence[Tensor]) -> Iterator[None]:
+    """These tensors are as before afterwards, once no gradient needs what they were inside."""
+    with torch.no_grad():
+        saved = [buffer.clone() for buffer in buffers]
+    yield
+    with torch.no_grad():
+        for buffer, value in zip(buffers, saved, strict=True):
+            buffer.copy_(value)

@@ -404,7 +404,7 @@ class Overflowing(Objective):
         def loss(model: Any, batch: Any, state: Any) -> Tensor:
             return 3e38 + 0.0 * model.shift.sum()
 
-        return tuple(Player(name, lambda m, s: [m.shift], loss) for name in ("one", "two"))
+        return tuple(Player(name, lambda m, s: m.parameters(), loss) for name in ("one", "two"))
 
 
 def test_large_losses_are_not_taken_for_infinite_ones() -> None:
@@ -418,7 +418,7 @@ def test_large_losses_are_not_taken_for_infinite_ones() -> None:
 def player(loss: Any) -> Objective:
     class Own(Objective):
         def players(self) -> tuple[Player, ...]:
-            return (Player("own", lambda m, s: [m.shift], loss),)
+            return (Player("own", lambda m, s: m.parameters(), loss),)
 
     return Own()
 
