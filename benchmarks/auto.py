@@ -4,7 +4,7 @@
         [--seconds 2,5,15,40]
 
 Every run is a fresh process with an empty cache of compiled code, so the first capture's imports
-count, and compiling has to happen beside the training or not at all. The lengths are given in
+count, and compiling has to happen during the training or not at all. The lengths are given in
 seconds of the eager engine. The two take turns, and change places every round; the table gives
 quartiles of the ratio of their times in one round: below one, "auto" was faster.
 """
@@ -24,14 +24,14 @@ def run(case: str, steps: int, compile: str, threads: int) -> tuple[float, str]:
     """Seconds of one call of `fit` in a process of its own, and the engine that it ended with."""
     with tempfile.TemporaryDirectory() as cache:
         caches = {"PLAUSIBLE_CACHE": cache, "TORCHINDUCTOR_CACHE_DIR": f"{cache}/torch"}
-        made = subprocess.run(
+        process = subprocess.run(
             [sys.executable, __file__, "--one", case, str(steps), compile],
             env={**os.environ, **caches, "OMP_NUM_THREADS": str(threads)},
             capture_output=True,
             text=True,
             check=True,
         )
-    seconds, engine = made.stdout.split()[-2:]
+    seconds, engine = process.stdout.split()[-2:]
     return float(seconds), engine
 
 

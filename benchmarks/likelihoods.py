@@ -5,8 +5,8 @@
 The same 784-400-20 network, seed, batches and epochs for each. Densities see pixels with uniform
 noise inside each byte, x = (k + u) / 256 with a seeded u, so their bound is also one on the bytes:
 bits per dimension = -ln p(x) / (784 ln 2) + 8, smaller is better. Scales have a floor of 1/256, one
-grey level. Bernoulli on greys (binary cross-entropy) is no density; its score stands in a column of
-its own and ranks with none.
+grey level. Bernoulli on greys (binary cross-entropy) is not a density; its score stands
+in a column of its own and is not ranked.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Trains mixture density networks beside zuko's and sbi's way of doing it: likelihood and time.
+"""Trains mixture density networks as zuko and sbi do, too: likelihood and time.
 
     python benchmarks/mdn.py [--rounds 5] [--steps 8000] [--threads 1]
 
@@ -121,17 +121,17 @@ def main() -> None:
     print(f"{given.steps:,} steps of {BATCH} pairs: median (quartiles)")
     for title, (draw, components) in problems.items():
         data, held_out = draw(TRAIN, 0), draw(HELD_OUT, 1)
-        made: dict[str, list[tuple[float, float, str]]] = {name: [] for name in peers}
+        rows_of: dict[str, list[tuple[float, float, str]]] = {name: [] for name in peers}
         for number in range(given.rounds):
             names = list(peers)[number % len(peers) :] + list(peers)[: number % len(peers)]
             for name in names:
-                made[name].append(peers[name](data, held_out, components, number))
+                rows_of[name].append(peers[name](data, held_out, components, number))
         print(f"\n### {title}\n")
         print("| peer | held-out negative log-likelihood | seconds | faster by | engine |")
         print("|---|---|---|---|---|")
-        for name, rows in made.items():
+        for name, rows in rows_of.items():
             ratio = [
-                mine[0] / row[0] for mine, row in zip(made["plausible fit"], rows, strict=True)
+                mine[0] / row[0] for mine, row in zip(rows_of["plausible fit"], rows, strict=True)
             ]
             faster = "" if name == "plausible fit" else quartiles([1 / r for r in ratio]) + " x"
             engines = ", ".join(sorted({row[2] for row in rows}))

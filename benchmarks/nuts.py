@@ -1,4 +1,4 @@
-"""Effective samples a second of `sample_posterior` beside Pyro's and NumPyro's NUTS, as a table.
+"""Effective samples a second of `sample_posterior`, Pyro's and NumPyro's NUTS, as a table.
 
     pip install numpyro
     python benchmarks/nuts.py [--rounds 5] [--draws 500] [--tune 500] [--groups 100]
@@ -8,8 +8,9 @@ so many groups, written non-centred. A figure is the smallest bulk effective sam
 latent values, divided by the seconds from start to last draw, adaptation included and compiling
 not. NumPyro runs its chains in parallel on as many devices as chains, in float64. Pyro's NUTS with
 `jit_compile=True` is slow, so it runs one chain; its effective sample size a second is that
-chain's, times the number of cores, as if others ran beside it at no cost. Its tracing, about a
-second, is not separated. It is left out with --without-pyro, NumPyro where it is not installed.
+chain's, times the number of cores, as if others ran at the same time at no cost. Its tracing,
+about a second, is not separated. It is left out with --without-pyro, and NumPyro where it is not
+installed.
 
 With --threshold COUNTS.csv it also times the hierarchical threshold test on those counts (columns
 department, driver_race, num_stops, num_searches, num_hits), about 500 latent values.
@@ -64,11 +65,11 @@ def smallest_ess(draws: dict[str, Any]) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         import arviz
-    found = []
+    sizes = []
     for value in draws.values():
         columns = value.reshape(*value.shape[:2], -1)
-        found += [float(arviz.ess(columns[:, :, k])) for k in range(columns.shape[2])]
-    return min(found)
+        sizes += [float(arviz.ess(columns[:, :, k])) for k in range(columns.shape[2])]
+    return min(sizes)
 
 
 def logit(trials: Tensor, successes: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Where the time of the VAE's training step goes, beside the floor of its matrix products.
+"""Where the time of the VAE's training step goes, and the floor of its matrix products.
 
     python benchmarks/profile_vae.py [--rounds 15] [--seconds 0.5] [--threads 2] [--device cpu]
                                      [--batch 128] 2>/dev/null

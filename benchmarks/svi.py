@@ -1,4 +1,4 @@
-"""Times a training step of `fit` beside its peers, on six models, all alternating in one run.
+"""Times a training step of `fit` and of its peers, on six models, all alternating in one run.
 
     python benchmarks/svi.py [--only hierarchical,mdn,vae,vae_large,conv,players]
                              [--rounds 15] [--seconds 2] [--threads 2] [--device cpu] 2>/dev/null
@@ -60,13 +60,13 @@ def main() -> None:
 
 def _versions() -> str:
     names = ("torch", "pyro-ppl", "numpyro", "jax", "pythae")
-    found = []
+    installed = []
     for name in names:
         try:
-            found.append(f"{name} {metadata.version(name)}")
+            installed.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
             continue
-    return ", ".join(found)
+    return ", ".join(installed)
 
 
 def _processor() -> str:

@@ -20,7 +20,7 @@ LARGE_PRODUCT, LARGE_COPY = "a large product", "a large copy"
 RATES = (
     LARGE_PRODUCT,
     LARGE_COPY,
-)  # parts that are no parts of a step, but tell the device's rates
+)  # not parts of a step, but tell the device's rates
 
 
 class Part(Peer):
@@ -112,7 +112,7 @@ def parts(device: torch.device, batch: int) -> dict[str, Callable[[], Peer]]:
     square, product = (torch.randn(side, side, device=device) for _ in range(2))
     source = torch.randn(copied, device=device)
     target = torch.empty_like(source)
-    made = {
+    measured = {
         "matrix products alone, PyTorch": lambda: part(products),
         "matrix products alone, as compiled code does them": lambda: part(products_as_compiled),
         "matrix products alone, JAX": products_of_jax,
@@ -123,9 +123,9 @@ def parts(device: torch.device, batch: int) -> dict[str, Callable[[], Peer]]:
         LARGE_COPY: lambda: part(lambda: target.copy_(source)),
     }
     if device.type == "cuda":  # JAX may be another device's, and compiled code multiplies as eager
-        del made["matrix products alone, as compiled code does them"]
-        del made["matrix products alone, JAX"]
-    return made
+        del measured["matrix products alone, as compiled code does them"]
+        del measured["matrix products alone, JAX"]
+    return measured
 
 
 def _large(device: torch.device) -> tuple[int, int]:
