@@ -20,10 +20,13 @@ from plausible.inference.evaluation.evaluate import evaluate as evaluate_model
 from plausible.inference.isolation import evaluating
 from plausible.inference.pictures.images import image_grid
 from plausible.inference.pictures.style import save, write_whole
-from plausible.inference.recipes import RECIPES, Outcome
-from plausible.inference.recipes.autoencoders.vae import described, evaluation_facts, observed
+from plausible.inference.recipes import RECIPES
+from plausible.inference.recipes.autoencoders.vae import evaluation_facts, observed
+from plausible.inference.recipes.common import Interrupted, described
 from plausible.inference.recipes.demo import demo
+from plausible.inference.recipes.outcome import Outcome
 from plausible.inference.training.checkpoints import load, writable_folder
+from plausible.inference.training.progress import announced, stage
 from plausible.models import (
     VAE,
     CheckpointError,
@@ -62,15 +65,15 @@ def _command(name: str, recipe: Callable[..., Outcome]) -> Callable[..., int]:
         bound = inspect.signature(recipe).bind(**arguments)
         bound.apply_defaults()
         writable_folder(bound.arguments["out"])
-        outcome = recipe(**arguments)
-        if outcome.interrupted:
-            assert outcome.fit is not None
-            saved = outcome.fit.checkpoint
+        try:
+            with announced(name):
+                stage("loading")
+                outcome = recipe(**arguments)
+        except Interrupted as stop:
+            saved = stop.run.checkpoint
             resumable = saved and "resume" in bound.arguments
-            hint = (
-                f" Go on with the same command and --resume; saved: {saved}." if resumable else ""
-            )
-            _errors.print(f"Stopped after {outcome.fit.steps:,} steps.{hint}")
+            hint = f" Go on with the same command and --resume; saved: {saved}."
+            _errors.print(f"{stop}{hint if resumable else ''}")
             return _INTERRUPTED
         page = outcome.write(bound.arguments, _first_line(recipe).rstrip("."))
         _show(outcome.facts)
@@ -321,9 +324,8 @@ def _application() -> App:
             out: folder for the page.
             seed: seed of everything random.
         """
-        page = demo(writable_folder(out), seed)
-        if page is None:
-            return _INTERRUPTED
+        with announced("demo"):
+            page = demo(writable_folder(out), seed)
         _console.print(f"Open {page} in a browser.", soft_wrap=True, markup=False)
         return 0
 

@@ -6,44 +6,28 @@ if not __name__.startswith("plausible."):
     )
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from plausible.inference.recipes.autoencoders.linear_vae import linear_vae
-from plausible.inference.recipes.autoencoders.vae import vae
-from plausible.inference.recipes.autoencoders.vae_forces import vae_forces
-from plausible.inference.recipes.generators.naive_generator import naive_generator
-from plausible.inference.recipes.generators.random_generator import random_generator
-from plausible.inference.recipes.outcome import Outcome, Picture
-from plausible.inference.recipes.outputs.classify import classify
-from plausible.inference.recipes.outputs.mdn_arm import mdn_arm
-from plausible.inference.recipes.outputs.mdn_inverse import mdn_inverse
-from plausible.inference.recipes.outputs.mode_collapse import mode_collapse
-from plausible.inference.recipes.outputs.regress import regress
+from plausible.models.lazy import LazyTable
 
-__all__ = [
-    "RECIPES",
-    "Outcome",
-    "Picture",
-    "classify",
-    "linear_vae",
-    "mdn_arm",
-    "mdn_inverse",
-    "mode_collapse",
-    "naive_generator",
-    "random_generator",
-    "regress",
-    "vae",
-    "vae_forces",
-]
+if TYPE_CHECKING:
+    from plausible.inference.recipes.outcome import Outcome
 
-RECIPES: dict[str, Callable[..., Outcome]] = {
-    "classify": classify,
-    "regress": regress,
-    "mdn-inverse": mdn_inverse,
-    "mdn-arm": mdn_arm,
-    "mode-collapse": mode_collapse,
-    "random-generator": random_generator,
-    "naive-generator": naive_generator,
-    "vae": vae,
-    "vae-forces": vae_forces,
-    "linear-vae": linear_vae,
-}
+__all__ = ["RECIPES"]
+
+_HERE = "plausible.inference.recipes."
+
+RECIPES: LazyTable[Callable[..., "Outcome"]] = LazyTable(
+    {
+        "classify": _HERE + "outputs.classify:classify",
+        "regress": _HERE + "outputs.regress:regress",
+        "mdn-inverse": _HERE + "outputs.mdn_inverse:mdn_inverse",
+        "mdn-arm": _HERE + "outputs.mdn_arm:mdn_arm",
+        "mode-collapse": _HERE + "outputs.mode_collapse:mode_collapse",
+        "random-generator": _HERE + "generators.random_generator:random_generator",
+        "naive-generator": _HERE + "generators.naive_generator:naive_generator",
+        "vae": _HERE + "autoencoders.vae:vae",
+        "vae-forces": _HERE + "autoencoders.vae_forces:vae_forces",
+        "linear-vae": _HERE + "autoencoders.linear_vae:linear_vae",
+    }
+)

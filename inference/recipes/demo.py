@@ -106,7 +106,7 @@ CHAPTERS = (
 )
 
 
-def demo(out: Path, seed: int = 0) -> Path | None:
+def demo(out: Path, seed: int = 0) -> Path:
     """Train the demonstration models and write `index.html`.
 
     Args:
@@ -114,7 +114,10 @@ def demo(out: Path, seed: int = 0) -> Path | None:
         seed: seed of everything random.
 
     Returns:
-        The page; None where Ctrl-C ended a training run.
+        The page.
+
+    Raises:
+        Interrupted: after Ctrl-C in a training run.
     """
     page = Page(
         "Plausible: generative models that say how sure they are",
@@ -122,8 +125,6 @@ def demo(out: Path, seed: int = 0) -> Path | None:
     )
     for chapter in CHAPTERS:
         outcome = chapter.recipe(out=out / chapter.name, seed=seed)
-        if outcome.interrupted:
-            return None
         page.section(chapter.heading, chapter.text)
         outcome.add_to(page)
     page.section(

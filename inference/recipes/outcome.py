@@ -22,7 +22,7 @@ class Outcome:
         out: the folder of the run.
         fit: the training run; None where nothing was trained.
         facts: figures in words, by label, each with its uncertainty.
-        pictures: in the order of the page; none where training was interrupted.
+        pictures: in the order of the page.
     """
 
     recipe: str
@@ -30,11 +30,6 @@ class Outcome:
     fit: Fit | None
     facts: dict[str, str] = field(default_factory=dict)
     pictures: list[Picture] = field(default_factory=list)
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether Ctrl-C ended the training."""
-        return self.fit is not None and self.fit.interrupted
 
     def add_to(self, page: Page) -> None:
         """Put the pictures, and a table of the figures, at the end of a page."""

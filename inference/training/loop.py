@@ -65,7 +65,7 @@ class Run:
         self.losses = torch.zeros(self.steps, len(self.engine.names), device=self.device)
         self._saved_at, self._saved_step = time.perf_counter(), -1
         self._chunk, self._checked = 1, 0
-        self._told = ("", False)
+        self._fallback = ""
         self._random_states: list[Tensor] = []
         self._parameters, self._stored = [*self.program.parameters()], len(pyro.get_param_store())
 
@@ -131,7 +131,7 @@ class Run:
             pyro.validation_enabled(False),
             garbage_set_aside(),
             _stop_on_interrupt(self),
-            progress_bar(self.steps, self.step, "training") as bar,
+            progress_bar(self.steps, self.step, self._label()) as bar,
         ):
             while self.step < self.steps:
                 self._tell(bar)
@@ -144,12 +144,11 @@ class Run:
             self._save()
 
     def _tell(self, bar: Bar) -> None:
-        """Say when the compiled engine takes over, or why there is none."""
+        """Say why the run is carried out more slowly than it could be."""
         backend = self.engine.backend
-        if (backend.engine, backend.fallback) != self._told:
-            self._told = backend.engine, backend.fallback
-            if backend.fallback or backend.engine == "compiled":
-                bar.say(f"From step {backend.since + 1} on: {backend.reason}")
+        if backend.fallback and backend.reason != self._fallback:
+            self._fallback = backend.reason
+            bar.say(f"From step {backend.since + 1} on: {backend.reason}")
 
     def _advance(self) -> None:
         """As many rounds as take about a twentieth of a second; one where callbacks look on."""
@@ -204,16 +203,21 @@ class Run:
         """Show, save and call back; returns whether to stop."""
         epoch = self.step // self.batches.per_epoch
         if bar.due() or self.step == self.steps:
-            epochs = math.ceil(self.steps / self.batches.per_epoch)
-            shown = min(epoch + 1, epochs)
-            label = f"epoch {shown}/{epochs}" if self.batches.per_epoch > 1 else "training"
-            label += f", {self.engine.backend.engine}"
-            bar.draw(self.step, float(self.losses[self.step - 1, 0]), label)
+            bar.draw(self.step, float(self.losses[self.step - 1, 0]), self._label())
         stop = self._call_back(epoch) if self.callbacks else False
         if self.folder and time.perf_counter() - self._saved_at >= self.checkpoint_seconds:
             self._check_finite(self._checked)
             self._save()
         return stop or self.interrupted
+
+    def _label(self) -> str:
+        """The epoch, where it has several steps, and the engine."""
+        engine = f"{self.engine.backend.engine} engine"
+        if self.batches.per_epoch == 1:
+            return engine
+        epochs = math.ceil(self.steps / self.batches.per_epoch)
+        shown = min(self.step // self.batches.per_epoch + 1, epochs)
+        return f"epoch {shown:,} of {epochs:,}, {engine}"
 
     def _call_back(self, epoch: int) -> bool:
         """Show the run to the callbacks; what they draw at random does not change it."""

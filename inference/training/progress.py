@@ -1,81 +1,141 @@
-"""The progress bar: loss, steps a second, time left; drawn four times a second at most."""
+"""What the terminal shows of a run: its name, what it is doing, and a bar; gone when it ends."""
 
 import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import timedelta
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
-__all__ = ["Bar", "progress_bar"]
+__all__ = ["Bar", "announced", "progress_bar", "stage"]
 
 _INTERVAL = 0.25
+_NARROWEST = 8  # columns of the bar itself; below that only its numbers are shown
+_ECHO = 3  # columns kept free, where the terminal writes ^C without breaking the line
 
 
 class Bar:
     """A bar that costs one clock reading a step."""
 
-    def __init__(self, progress: Progress | None, total: int, done: int, description: str) -> None:
-        self.progress = progress
+    def __init__(self, display: "_Display | None", total: int, done: int, description: str) -> None:
+        self.display, self.total, self.description = display, total, description
         self.began, self.first = time.perf_counter(), done
         self.next = self.began
-        if progress is not None:
-            self.task = progress.add_task(
-                description, total=total, completed=done, loss="", rate=""
-            )
+        self.done, self.loss, self.rate = done, "", 0.0
 
     def due(self) -> bool:
         """Whether the bar is to be redrawn now."""
-        return self.progress is not None and time.perf_counter() >= self.next
+        return self.display is not None and time.perf_counter() >= self.next
 
     def say(self, sentence: str) -> None:
-        """A line above the bar; in the log where there is no bar."""
-        if self.progress is not None:
-            self.progress.console.print(sentence, markup=False, highlight=False)
-        else:
+        """A line above the bar, once; in the log where there is no terminal."""
+        if self.display is None:
             logging.getLogger("plausible").info(sentence)
+        elif sentence not in self.display.sentences:
+            self.display.sentences.add(sentence)
+            self.display.console.print(sentence, markup=False, highlight=False)
 
     def draw(self, done: int, loss: float, description: str) -> None:
         """Redraw the bar with the number of steps done and the loss of the last."""
-        if self.progress is None:
+        if self.display is None:
             return
         now = time.perf_counter()
-        rate = (done - self.first) / max(now - self.began, 1e-9)
-        self.progress.update(
-            self.task,
-            completed=done,
-            description=description,
-            loss=f"{loss:,.3f}",
-            rate=f"{rate:,.0f} steps/s" if rate >= 10 else f"{rate:.2f} steps/s",
-        )
-        self.progress.refresh()
+        self.done, self.loss, self.description = done, f"loss {loss:,.3f}", description
+        self.rate = (done - self.first) / max(now - self.began, 1e-9)
+        self.display.live.refresh()
         self.next = now + _INTERVAL
+
+    def line(self, columns: int) -> Text | Table:
+        """The bar and its numbers; where they do not fit into one line, the bar gives way."""
+        numbers = [f"{self.done:,}/{self.total:,}", self.loss]
+        if self.rate:
+            left = timedelta(seconds=round((self.total - self.done) / self.rate))
+            speed = f"{self.rate:,.0f}" if self.rate >= 10 else f"{self.rate:.2f}"
+            numbers += [f"{speed} steps/s", f"{left} left"]
+        text = Text("  ".join(part for part in numbers if part), no_wrap=True)
+        text.truncate(columns, overflow="ellipsis")
+        width = columns - text.cell_len - 2
+        if width < _NARROWEST:
+            return text
+        row = Table.grid(padding=(0, 2, 0, 0))
+        row.add_row(ProgressBar(self.total, self.done, width), text)
+        return row
+
+
+class _Display:
+    """The lines of a run at the bottom of the terminal.
+
+    Attributes:
+        name: of the run, before everything that it does.
+        doing: what it is doing now.
+        bars: of the runs of `fit` inside, the innermost last.
+        sentences: those that were printed above.
+    """
+
+    def __init__(self, console: Console, name: str) -> None:
+        self.console, self.name, self.doing = console, name, ""
+        self.bars: list[Bar] = []
+        self.sentences: set[str] = set()
+        self.live = Live(self, console=console, auto_refresh=False, transient=True)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        what = ", ".join(part for part in (self.doing, *(b.description for b in self.bars)) if part)
+        title = f"{self.name}: {what}" if what else self.name
+        yield Text(title, style="bold", no_wrap=True, overflow="ellipsis")
+        for bar in self.bars:
+            yield bar.line(options.max_width - _ECHO)
+
+
+_shown: ContextVar[_Display | None] = ContextVar("shown", default=None)
+
+
+@contextmanager
+def announced(name: str) -> Iterator[None]:
+    """Inside, `stage` and every run of `fit` are shown together, under a name."""
+    with _display(name):
+        yield
+
+
+def stage(doing: str) -> None:
+    """Show what an announced run is doing now, such as "loading"; nothing where nobody looks."""
+    display = _shown.get()
+    if display is not None:
+        display.doing = doing
+        display.live.refresh()
 
 
 @contextmanager
 def progress_bar(total: int, done: int, description: str) -> Iterator[Bar]:
     """A bar on the terminal's error stream; silent where there is no terminal."""
-    console = Console(stderr=True)
-    if not (console.is_terminal or console.is_jupyter):
-        yield Bar(None, total, done, description)
+    with _display("training") as display:
+        bar = Bar(display, total, done, description)
+        if display is not None:
+            display.bars.append(bar)
+            display.live.refresh()
+        try:
+            yield bar
+        finally:
+            if display is not None:
+                display.bars.remove(bar)
+
+
+@contextmanager
+def _display(name: str) -> Iterator[_Display | None]:
+    """The display that is there already, or one for as long as this lasts."""
+    display, console = _shown.get(), Console(stderr=True)
+    if display is not None or not (console.is_terminal or console.is_jupyter):
+        yield display
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]}"),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, auto_refresh=False) as progress:
-        yield Bar(progress, total, done, description)
+    display = _Display(console, name)
+    token = _shown.set(display)
+    try:
+        with display.live:
+            yield display
+    finally:
+        _shown.reset(token)

@@ -1,5 +1,6 @@
 """The recipe `linear-vae`: bound, gap and evidence where all three are known exactly."""
 
+import copy
 from pathlib import Path
 
 import torch
@@ -7,9 +8,10 @@ from pyro.distributions import MultivariateNormal
 from torch import Tensor
 from torch.distributions import kl_divergence
 
-from plausible.inference.pictures.curves import decomposition, loss_curve
+from plausible.inference.pictures.curves import decomposition
+from plausible.inference.recipes.common import Device, Trainer, loss_picture
 from plausible.inference.recipes.outcome import Outcome, Picture
-from plausible.inference.training.fit import fit
+from plausible.inference.training.progress import stage
 from plausible.inference.training.result import Progress
 from plausible.models import ELBO, VAE, Adam, Normal
 from plausible.models.autoencoders.linear_gaussian import evidence, posterior, ppca_log_likelihood
@@ -24,6 +26,7 @@ def linear_vae(
     size: int = 1000,
     steps: int = 2000,
     lr: float = 2e-2,
+    device: Device = "cpu",
     seed: int = 0,
     out: Path = Path("runs/linear-vae"),
 ) -> Outcome:
@@ -38,6 +41,7 @@ def linear_vae(
         size: number of data, drawn from a linear-Gaussian model.
         steps: optimiser steps at the first learning rate; half as many follow at a tenth of it.
         lr: learning rate of Adam.
+        device: where to train; a network as small as this is fastest on the CPU.
         seed: seed of data, weights and draws.
         out: folder for the checkpoint, the pictures and the page.
     """
@@ -49,33 +53,25 @@ def linear_vae(
 
     def keep(progress: Progress) -> None:
         if progress.step == when:
-            early.append(_terms(model, x[:8], seed))
+            early.append(_terms(copy.deepcopy(model).to("cpu"), x[:8], seed))
 
-    run = fit(
+    trainer = Trainer(seed, device, models=2)
+    run = trainer.fit(
         model,
         x,
         steps=steps,
         batch_size=None,
         objective=ELBO(optimizer=Adam(lr)),
-        seed=seed,
-        device="cpu",
         callbacks=(keep,),
     )
-    last = run
-    if not run.interrupted:
-        second = ELBO(optimizer=Adam(lr / 10))
-        last = fit(
-            model,
-            x,
-            steps=max(1, steps // 2),
-            batch_size=None,
-            objective=second,
-            seed=seed,
-            out=out,
-            device="cpu",
-        )
-    if last.interrupted:
-        return Outcome("linear-vae", out, last)
+    last = trainer.fit(
+        model,
+        x,
+        steps=max(1, steps // 2),
+        batch_size=None,
+        objective=ELBO(optimizer=Adam(lr / 10)),
+        out=out,
+    )
     log_evidence, elbo, kl = _terms(model, x, seed)
     facts = {
         "Exact mean ln p(x)": f"{float(log_evidence.mean()):.3f} nats per datum",
@@ -83,6 +79,7 @@ def linear_vae(
         "ELBO, by 4,000 draws": f"{float(elbo.mean()):.3f} nats per datum",
         "KL(q ‖ posterior), exact": f"{float(kl.mean()):.4f} nats per datum",
     }
+    stage("drawing")
     pictures = [
         Picture(
             "decomposition",
@@ -91,11 +88,10 @@ def linear_vae(
             "to the exact log evidence.",
             "Stacked bars of ELBO and KL that end at marks of the log evidence.",
         ),
-        Picture(
-            "loss",
-            loss_curve(run.loss, floor=-ppca_log_likelihood(x, latent_size)),
+        loss_picture(
+            run,
             "Negative bound at every step, and the least that any linear-Gaussian model can reach.",
-            "Loss curve that falls to a horizontal line.",
+            floor=-ppca_log_likelihood(x, latent_size),
         ),
     ]
     return Outcome("linear-vae", out, last, facts, pictures)

@@ -17,15 +17,23 @@ from plausible.inference.data import (
 )
 from plausible.inference.evaluation.evaluate import Evaluation, evaluate, knn_accuracy
 from plausible.inference.isolation import evaluating
-from plausible.inference.pictures.curves import loss_curve
 from plausible.inference.pictures.images import image_grid, latent_grid, reconstructions
 from plausible.inference.pictures.latents import latents_2d
+from plausible.inference.recipes.common import (
+    Device,
+    Precision,
+    Trainer,
+    described,
+    is_ink,
+    loss_picture,
+    training_fact,
+)
 from plausible.inference.recipes.outcome import Outcome, Picture
-from plausible.inference.training.fit import fit
+from plausible.inference.training.progress import stage
 from plausible.inference.training.result import Fit
 from plausible.models import ELBO, VAE, Adam, Annealing, ImportanceWeighted, Likelihood, ModelError
 
-__all__ = ["described", "evaluation_facts", "observed", "vae", "vae_pictures"]
+__all__ = ["evaluation_facts", "observed", "vae", "vae_pictures"]
 
 LikelihoodName = Literal[
     "bernoulli",
@@ -51,8 +59,8 @@ def vae(
     beta: float = 1.0,
     annealing_epochs: int = 0,
     particles: int = 1,
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
-    precision: Literal["float32", "bf16"] = "float32",
+    device: Device = "auto",
+    precision: Precision = "float32",
     seed: int = 0,
     out: Path = Path("runs/vae"),
     resume: bool = False,
@@ -81,6 +89,7 @@ def vae(
         out: folder for the checkpoint, the pictures and the page.
         resume: go on from the checkpoint in that folder.
     """
+    stage("loading")
     images = load(data, seed=seed)
     torch.manual_seed(seed)
     model = VAE(images.shape, latent_size, likelihood, network, tuple(hidden), activation)
@@ -88,36 +97,21 @@ def vae(
     objective = _objective(
         beta, annealing_epochs * -(-len(train) // max(1, batch_size)), particles, lr
     )
-    run = fit(
+    run = Trainer(seed, device, precision).fit(
         model,
         train,
         objective=objective,
         epochs=epochs,
         batch_size=batch_size,
-        device=device,
-        precision=precision,
-        seed=seed,
         out=out,
         resume=out if resume else None,
     )
-    model.to("cpu")
-    if run.interrupted:
-        return Outcome("vae", out, run)
     result = evaluate(model, held_out)
     facts = {"Data": described(images), "Likelihood": model.likelihood.name}
-    facts |= evaluation_facts(model, result, images) | _fit_facts(run)
+    facts |= evaluation_facts(model, result, images) | training_fact(run)
+    stage("drawing")
     pictures = vae_pictures(model, images, run)
     return Outcome("vae", out, run, facts, pictures)
-
-
-def described(images: Images) -> str:
-    """The data in words: how many images, of what size."""
-    channels, height, width = images.shape
-    kind = "grey" if channels == 1 else "colour"
-    return (
-        f"{images.name}: {len(images.train):,} training and {len(images.test):,} held-out {kind} "
-        f"images of {height} × {width} pixels"
-    )
 
 
 def observed(images: Images, likelihood: Likelihood, seed: int) -> tuple[Any, Tensor]:
@@ -141,13 +135,6 @@ def _objective(beta: float, annealing_steps: int, particles: int, lr: float) -> 
         return ImportanceWeighted(particles, optimizer)
     weight = Annealing(0.0, beta, annealing_steps) if annealing_steps else beta
     return ELBO(beta=weight, optimizer=optimizer)
-
-
-def _fit_facts(run: Fit) -> dict[str, str]:
-    return {
-        "Training": f"{run.steps:,} steps in {run.seconds:.0f} s, "
-        f"{run.steps / max(run.seconds, 1e-9):,.0f} steps/s, {run.backend.engine} engine",
-    }
 
 
 def evaluation_facts(model: VAE, result: Evaluation, images: Images) -> dict[str, str]:
@@ -178,7 +165,7 @@ def evaluation_facts(model: VAE, result: Evaluation, images: Images) -> dict[str
 
 def vae_pictures(model: VAE, images: Images, run: Fit | None = None) -> list[Picture]:
     """Every picture of a trained VAE that its latent size allows."""
-    ink = images.shape[0] == 1 and float(images.train.float().mean()) < 128
+    ink = is_ink(images)
     names = images.class_names or None
     with evaluating(model):
         z = torch.randn(100, model.latent_size)
@@ -219,12 +206,7 @@ def vae_pictures(model: VAE, images: Images, run: Fit | None = None) -> list[Pic
     ]
     if run is not None:
         pictures.append(
-            Picture(
-                "loss",
-                loss_curve(run.loss),
-                "Negative training bound at every step, with its running median.",
-                "Loss curve that falls and levels off.",
-            )
+            loss_picture(run, "Negative training bound at every step, with its running median.")
         )
     return pictures
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,9 +12,10 @@ from plausible.inference.evaluation.evaluate import Evaluation, evaluate, freche
 from plausible.inference.isolation import evaluating
 from plausible.inference.pictures.images import reconstructions
 from plausible.inference.pictures.latents import forces
-from plausible.inference.recipes.autoencoders.vae import described, observed
+from plausible.inference.recipes.autoencoders.vae import observed
+from plausible.inference.recipes.common import Device, Precision, Trainer, described, is_ink
 from plausible.inference.recipes.outcome import Outcome, Picture
-from plausible.inference.training.fit import fit
+from plausible.inference.training.progress import stage
 from plausible.models import ELBO, VAE, Adam
 
 __all__ = ["FORCES", "principal_components", "vae_forces"]
@@ -35,7 +36,8 @@ def vae_forces(
     epochs: int = 20,
     batch_size: int = 128,
     lr: float = 1e-3,
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    device: Device = "auto",
+    precision: Precision = "float32",
     seed: int = 0,
     out: Path = Path("runs/vae-forces"),
 ) -> Outcome:
@@ -50,30 +52,28 @@ def vae_forces(
         batch_size: images per step.
         lr: learning rate of Adam.
         device: where to train.
+        precision: bf16 uses mixed precision.
         seed: seed of the split, the initial weights, the batches and the draws.
         out: folder for the pictures and the page.
     """
+    stage("loading")
     images = load(data, seed=seed)
     project = principal_components(unit(images.train), _COMPONENTS)
     panels: dict[str, tuple[Tensor, Tensor | None]] = {}
     captions: dict[str, str] = {}
     facts = {"Data": described(images)}
+    trainer = Trainer(seed, device, precision, models=len(FORCES) + 1)
     for name, weights in (*FORCES.items(), ("overlap", _OVERLAP)):
         torch.manual_seed(seed)
         model = VAE(images.shape, 2, hidden=(512, 256, 128), activation="tanh")
         train, held_out = observed(images, model.likelihood, seed)
-        run = fit(
+        run = trainer.fit(
             model,
             train,
             objective=ELBO(optimizer=Adam(lr), **weights),
             epochs=epochs,
             batch_size=batch_size,
-            device=device,
-            seed=seed,
         )
-        model.to("cpu")
-        if run.interrupted:
-            return Outcome("vae-forces", out, run)
         if name == "overlap":
             break
         result = evaluate(model, held_out, particles=1)
@@ -95,6 +95,7 @@ def vae_forces(
         f"{len(images.test):,} generated and as many held-out binary images, in the space of the "
         f"first {_COMPONENTS} principal components of the training images"
     )
+    stage("drawing")
     return Outcome("vae-forces", out, run, facts, _pictures(model, images, panels, captions))
 
 
@@ -112,7 +113,7 @@ def _pictures(
     panels: dict[str, tuple[Tensor, Tensor | None]],
     captions: dict[str, str],
 ) -> list[Picture]:
-    ink = images.shape[0] == 1 and float(images.train.float().mean()) < 128
+    ink = is_ink(images)
     decoded = overlapping.reconstruct(unit(images.test[:8])).clamp(0, 1)
     average = unit(images.train).mean(0, keepdim=True).expand_as(decoded)
     return [

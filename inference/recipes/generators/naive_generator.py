@@ -11,10 +11,9 @@ from torch import Tensor
 from plausible.inference.data import load, unit
 from plausible.inference.data.toys import clusters, clusters_density, ring, ring_density
 from plausible.inference.isolation import evaluating
-from plausible.inference.pictures.curves import loss_curve
 from plausible.inference.pictures.images import image_grid
 from plausible.inference.pictures.points import point_panels
-from plausible.inference.recipes.autoencoders.vae import described
+from plausible.inference.recipes.common import Device, Trainer, described, is_ink, loss_picture
 from plausible.inference.recipes.outcome import Outcome, Picture
 from plausible.inference.recipes.outputs.mode_collapse import (
     nats,
@@ -22,7 +21,7 @@ from plausible.inference.recipes.outputs.mode_collapse import (
     share_of,
     share_outside,
 )
-from plausible.inference.training.fit import fit
+from plausible.inference.training.progress import stage
 from plausible.inference.training.result import Fit
 from plausible.models import ELBO, VAE, Adam, CosineDecay, Normal
 from plausible.models.generators.generator import GeneratorNetwork
@@ -44,6 +43,7 @@ def naive_generator(
     steps: int = 4000,
     epochs: int = 40,
     lr: float = 3e-3,
+    device: Device = "auto",
     seed: int = 0,
     out: Path = Path("runs/naive-generator"),
 ) -> Outcome:
@@ -60,18 +60,16 @@ def naive_generator(
         steps: optimiser steps on the points, for each of the two models.
         epochs: passes over the images, for each of the two models.
         lr: first learning rate of Adam, which falls to zero.
+        device: where to train.
         seed: seed of the data, the initial weights, the pairs and the draws.
         out: folder for the pictures and the page.
     """
     draw, density = _POINTS[data]
     x, fresh = draw(size, seed), draw(_DRAWS, seed + 1)
     schedule: dict[str, Any] = {"steps": steps, "batch_size": 500}
-    naive, first = naive_fit(x, 2, (64, 64), lr, seed, **schedule)
-    if first.interrupted:
-        return Outcome("naive-generator", out, first)
-    vae, second = vae_fit(x, 2, (64, 64), lr, seed, **schedule)
-    if second.interrupted:
-        return Outcome("naive-generator", out, second)
+    trainer = Trainer(seed, device, models=4)
+    naive, first = naive_fit(x, 2, (64, 64), lr, trainer, **schedule)
+    vae, second = vae_fit(x, 2, (64, 64), lr, trainer, **schedule)
     with evaluating(vae, seed):
         z = torch.randn(_DRAWS, 2)
         samples = {"naive": naive.generate(z), "VAE": vae.decode(z).mean}
@@ -108,19 +106,21 @@ def naive_generator(
             "VAE with the same network makes of them.",
             "Three scatter plots: clusters; one dot in the middle; clusters with thin bridges.",
         ),
-        Picture(
-            "loss",
-            loss_curve(first.loss, floor=least),
-            "The naive loss falls to that of a constant: the mean of the data.",
-            "Loss curve that falls at once to a horizontal line and stays there.",
+        loss_picture(
+            first, "The naive loss falls to that of a constant: the mean of the data.", floor=least
         ),
     ]
-    last = _on_images(images, epochs, lr, seed, facts, pictures)
+    last = _on_images(images, epochs, lr, trainer, facts, pictures)
     return Outcome("naive-generator", out, last, facts, pictures)
 
 
 def naive_fit(
-    x: Tensor, latent_size: int, hidden: tuple[int, ...], lr: float, seed: int, **schedule: Any
+    x: Tensor,
+    latent_size: int,
+    hidden: tuple[int, ...],
+    lr: float,
+    trainer: Trainer,
+    **schedule: Any,
 ) -> tuple[GeneratorNetwork, Fit]:
     r"""Train a generator on pairs of a datum and the output for a latent drawn at random.
 
@@ -138,10 +138,10 @@ def naive_fit(
         latent_size: dimensions of z.
         hidden: widths of the hidden layers.
         lr: first learning rate of Adam, which falls to zero.
-        seed: seed of the initial weights, the batches and the pairs.
+        trainer: its seed is that of the initial weights, the batches and the pairs.
         schedule: steps or epochs, and batch_size, as in `fit`.
     """
-    torch.manual_seed(seed)
+    torch.manual_seed(trainer.seed)
     generator = GeneratorNetwork(
         tuple(x.shape[1:]), latent_size, Normal(), hidden=hidden, activation="tanh"
     )
@@ -150,16 +150,21 @@ def naive_fit(
         with pyro.plate("data", len(x)):
             pyro.sample("z", generator.prior(len(x)))
 
-    return generator, _run(generator, x, lr, seed, guide=unpaired, **schedule)
+    return generator, _run(trainer, generator, x, lr, guide=unpaired, **schedule)
 
 
 def vae_fit(
-    x: Tensor, latent_size: int, hidden: tuple[int, ...], lr: float, seed: int, **schedule: Any
+    x: Tensor,
+    latent_size: int,
+    hidden: tuple[int, ...],
+    lr: float,
+    trainer: Trainer,
+    **schedule: Any,
 ) -> tuple[VAE, Fit]:
     """Train a VAE with the decoder of the generator of `naive_fit`; its arguments are the same."""
-    torch.manual_seed(seed)
+    torch.manual_seed(trainer.seed)
     vae = VAE(tuple(x.shape[1:]), latent_size, Normal("learned"), hidden=hidden, activation="tanh")
-    return vae, _run(vae, x, lr, seed, **schedule)
+    return vae, _run(trainer, vae, x, lr, **schedule)
 
 
 def naive_loss(x: Tensor, samples: Tensor) -> tuple[float, float]:
@@ -197,18 +202,20 @@ def variance_ratio(samples: Tensor, data: Tensor) -> str:
 
 
 def _on_images(
-    name: str, epochs: int, lr: float, seed: int, facts: dict[str, str], pictures: list[Picture]
+    name: str,
+    epochs: int,
+    lr: float,
+    trainer: Trainer,
+    facts: dict[str, str],
+    pictures: list[Picture],
 ) -> Fit:
     """Train both models on images; add the figures and the picture."""
-    source = load(name, seed=seed)
+    stage("loading")
+    source = load(name, seed=trainer.seed)
     x = unit(source.train)
-    naive, run = naive_fit(x, _IMAGE_LATENT, (400,), lr, seed, epochs=epochs)
-    if run.interrupted:
-        return run
-    vae, run = vae_fit(x, _IMAGE_LATENT, (400,), lr, seed, epochs=epochs)
-    if run.interrupted:
-        return run
-    with evaluating(vae, seed):
+    naive, _ = naive_fit(x, _IMAGE_LATENT, (400,), lr, trainer, epochs=epochs)
+    vae, run = vae_fit(x, _IMAGE_LATENT, (400,), lr, trainer, epochs=epochs)
+    with evaluating(vae, trainer.seed):
         z = torch.randn(2000, _IMAGE_LATENT)
         samples = {"naive": naive.generate(z), "VAE": vae.decode(z).mean}
     ratios = {kind: variance_ratio(s, x) for kind, s in samples.items()}
@@ -217,11 +224,11 @@ def _on_images(
         facts[f"Images, {kind}: sample variance / data variance"] = ratio
     facts["Images: training"] = f"{run.steps:,} steps for each, {run.backend.engine} engine"
     rows = torch.cat([x[:_SHOWN], *(s[:_SHOWN].clamp(0, 1) for s in samples.values())])
-    ink = source.shape[0] == 1 and float(x.mean()) < 0.5
+    stage("drawing")
     pictures.append(
         Picture(
             "images",
-            image_grid(rows, columns=_SHOWN, ink=ink),
+            image_grid(rows, columns=_SHOWN, ink=is_ink(source)),
             "Above, images of the data; in the middle, what the naive generator makes of ten "
             f"latents: always the average image (variance {ratios['naive']} of the data's); below, "
             f"what the VAE's decoder makes of the same latents (variance {ratios['VAE']}).",
@@ -231,12 +238,12 @@ def _on_images(
     return run
 
 
-def _run(model: Any, x: Tensor, lr: float, seed: int, guide: Any = None, **schedule: Any) -> Fit:
+def _run(trainer: Trainer, model: Any, x: Tensor, lr: float, **schedule: Any) -> Fit:
     steps = schedule.get("steps")
     if steps is None:
         steps = schedule["epochs"] * -(-len(x) // model.batch_size)
     objective = ELBO(optimizer=Adam(CosineDecay(lr, steps)))
-    return fit(model, x, guide=guide, objective=objective, seed=seed, device="cpu", **schedule)
+    return trainer.fit(model, x, objective=objective, **schedule)
 
 
 def _title(name: str) -> str:

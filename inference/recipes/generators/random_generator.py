@@ -8,8 +8,10 @@ from torch import Tensor
 from plausible.inference.isolation import evaluating
 from plausible.inference.pictures.images import image_grid
 from plausible.inference.pictures.points import density_panels
+from plausible.inference.recipes.common import Device, device_of
 from plausible.inference.recipes.outcome import Outcome, Picture
 from plausible.inference.recipes.outputs.mode_collapse import plus_minus
+from plausible.inference.training.progress import stage
 from plausible.models.errors import ModelError
 from plausible.models.generators.generator import GeneratorNetwork
 from plausible.models.networks.upsampling import Init, Network
@@ -36,6 +38,7 @@ def random_generator(
     layers: int = 12,
     width: int = 100,
     side: int = 32,
+    device: Device = "cpu",
     seed: int = 0,
     out: Path = Path("runs/random-generator"),
 ) -> Outcome:
@@ -49,6 +52,7 @@ def random_generator(
         layers: hidden layers of the MLP, of ReLUs.
         width: units in each of them.
         side: pixels along an edge of the images, from 8 to 128.
+        device: where to draw; its generator gives other draws than the CPU's.
         seed: seed of the first network; the others have the numbers after it.
         out: folder for the pictures and the page.
     """
@@ -57,7 +61,8 @@ def random_generator(
             f"The pictures need size >= 100 points and layers >= 1, but got {size} and {layers}."
         )
     seeds = range(seed, seed + _NETWORKS)
-    points = {s: mlp_points(s, layers, width, size) for s in seeds}
+    where = device_of(device)
+    points = {s: mlp_points(s, layers, width, size, where) for s in seeds}
     facts = {
         "Points": f"{size:,} from each of {_NETWORKS} networks 2 → {layers} × {width} ReLU → 2 "
         "with Glorot weights, none of them trained",
@@ -70,7 +75,7 @@ def random_generator(
     }
     images: dict[str, dict[int, Tensor]] = {}
     for network in ("transposed", "upsample"):
-        images[network] = {s: _images(s, network, side) for s in seeds}
+        images[network] = {s: _images(s, network, side, where) for s in seeds}
         sets = images[network].values()
         facts |= {
             f"Images, {network}": f"{_mean([100 * _between(x) for x in sets])} % of the variance "
@@ -80,28 +85,31 @@ def random_generator(
     facts["±"] = f"standard error over {_NETWORKS} networks, seeds {seed} to {seeds[-1]}"
     shown = {f"{layers} layers, seed {s}": points[s] for s in seeds[1:4]}
     shown |= {
-        "1 layer": mlp_points(seed, 1, width, size),
-        "4 layers": mlp_points(seed, 4, width, size),
-        f"{layers} layers, with biases": mlp_points(seed, layers, width, size, "he"),
+        "1 layer": mlp_points(seed, 1, width, size, where),
+        "4 layers": mlp_points(seed, 4, width, size, where),
+        f"{layers} layers, with biases": mlp_points(seed, layers, width, size, where, "he"),
     }
+    stage("drawing")
     return Outcome(
         "random-generator", out, None, facts, _pictures(points[seed], shown, images, layers, seed)
     )
 
 
-def mlp_points(seed: int, layers: int, width: int, size: int, init: Init = "glorot") -> Tensor:
+def mlp_points(
+    seed: int, layers: int, width: int, size: int, device: torch.device, init: Init = "glorot"
+) -> Tensor:
     """Points (size, 2) from an untrained MLP with a two-dimensional latent."""
     torch.manual_seed(seed)
     generator = GeneratorNetwork((2,), 2, hidden=(width,) * layers, init=init)
-    with evaluating(generator, seed):
-        return generator.sample(size)
+    with evaluating(generator.to(device), seed):
+        return generator.sample(size).cpu()
 
 
-def _images(seed: int, network: Network, side: int) -> Tensor:
+def _images(seed: int, network: Network, side: int, device: torch.device) -> Tensor:
     torch.manual_seed(seed)
     generator = GeneratorNetwork((3, side, side), _IMAGE_LATENT, network=network, hidden=(256,))
-    with evaluating(generator, seed):
-        return generator.sample(_IMAGES)
+    with evaluating(generator.to(device), seed):
+        return generator.sample(_IMAGES).cpu()
 
 
 def _normal(size: int, seed: int) -> Tensor:

@@ -8,10 +8,16 @@ from torch import Tensor
 
 from plausible.inference.data import load
 from plausible.inference.evaluation.evaluate import Bound
-from plausible.inference.pictures.curves import loss_curve
 from plausible.inference.pictures.regression import least_sure, reliability
+from plausible.inference.recipes.common import (
+    Device,
+    Precision,
+    Trainer,
+    loss_picture,
+    training_fact,
+)
 from plausible.inference.recipes.outcome import Outcome, Picture
-from plausible.inference.training.fit import fit
+from plausible.inference.training.progress import stage
 from plausible.models import Adam, Classifier, CosineDecay, MaximumLikelihood, ModelError
 
 __all__ = ["calibration", "classify", "wilson"]
@@ -29,6 +35,8 @@ def classify(
     epochs: int = 10,
     batch_size: int = 128,
     lr: float = 2e-3,
+    device: Device = "auto",
+    precision: Precision = "float32",
     seed: int = 0,
     out: Path = Path("runs/classify"),
 ) -> Outcome:
@@ -44,9 +52,12 @@ def classify(
         epochs: passes over the training images.
         batch_size: images per step.
         lr: learning rate of Adam at first; it falls to zero along a cosine.
+        device: where to train.
+        precision: bf16 uses mixed precision.
         seed: seed of the split, the weights and the batches.
         out: folder for the checkpoint, the pictures and the page.
     """
+    stage("loading")
     images = load(data, seed=seed)
     if images.train_labels is None or images.test_labels is None:
         raise ModelError(f"{images.name} has no labels, so there is nothing to classify.")
@@ -62,18 +73,14 @@ def classify(
     torch.manual_seed(seed)
     model = Classifier(images.shape, len(chosen), network, tuple(hidden))
     steps = epochs * -(-len(x) // max(1, batch_size))
-    run = fit(
+    run = Trainer(seed, device, precision).fit(
         model,
         (x, y),
         objective=MaximumLikelihood(Adam(CosineDecay(lr, max(1, steps)))),
         epochs=epochs,
         batch_size=batch_size,
-        seed=seed,
         out=out,
-        device="cpu",
     )
-    if run.interrupted:
-        return Outcome("classify", out, run)
     probabilities = torch.cat([model.probabilities(part) for part in held_x.split(500)])
     cross_entropy = Bound.of(-model.log_prob(held_x, held_y, chunk=500))
     right = probabilities.argmax(-1) == held_y
@@ -86,8 +93,9 @@ def classify(
         f"{100 * low:.2f} to {100 * high:.2f} %",
         "Cross-entropy": f"{cross_entropy.mean:.4f} ± {cross_entropy.error:.4f} nats",
         "Expected calibration error": f"{100 * gap:.2f} points",
-        "Training": f"{run.steps:,} steps in {run.seconds:.0f} s, {run.backend.engine} engine",
+        **training_fact(run),
     }
+    stage("drawing")
     unsure = probabilities.max(-1).values.argsort()[:_SHOWN]
     best = probabilities[unsure].topk(2)
     labels = [
@@ -118,12 +126,7 @@ def classify(
             "standard errors.",
             "Dots near the diagonal of a square.",
         ),
-        Picture(
-            "loss",
-            loss_curve(next(iter(run.losses.values())), unit="nats per image"),
-            "Cross-entropy at every step.",
-            "A loss curve that falls.",
-        ),
+        loss_picture(run, "Cross-entropy at every step.", unit="nats per image"),
     ]
     return Outcome("classify", out, run, facts, pictures)
 

@@ -1,6 +1,6 @@
 """The recipe `mdn-arm`: angles that put a hand at a target; most targets have two answers."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -8,8 +8,9 @@ from torch import Tensor
 
 from plausible.inference.data.arm import LENGTHS, RANGES, TwoJointArm
 from plausible.inference.pictures.arm import arm_poses, error_map
+from plausible.inference.recipes.common import Device, Trainer, training_fact
 from plausible.inference.recipes.outcome import Outcome, Picture
-from plausible.inference.training.fit import fit
+from plausible.inference.training.progress import stage
 from plausible.models import Adam, CosineDecay, MaximumLikelihood, MixtureDensityNetwork, Regressor
 
 __all__ = ["ArmScore", "mdn_arm", "scored"]
@@ -44,6 +45,7 @@ def mdn_arm(
     steps: int = 12_000,
     batch_size: int = 512,
     lr: float = 5e-3,
+    device: Device = "cpu",
     seed: int = 0,
     out: Path = Path("runs/mdn-arm"),
 ) -> Outcome:
@@ -59,6 +61,7 @@ def mdn_arm(
         steps: optimiser steps; least squares gets a quarter.
         batch_size: pairs per step.
         lr: learning rate of Adam at first; it falls to zero along a cosine.
+        device: where to train; networks as small as these are fastest on the CPU.
         seed: seed of data, weights and batches.
         out: folder for the checkpoint, the pictures and the page.
     """
@@ -67,23 +70,18 @@ def mdn_arm(
     torch.manual_seed(seed)
     mixture = MixtureDensityNetwork((2,), (2,), components, hidden=hidden, min_scale=1e-4)
     mean = Regressor((2,), (2,), hidden=hidden)
-    runs = []
-    for model, count, folder in ((mixture, steps, out), (mean, max(1, steps // 4), None)):
-        model.standardise(x, angles)
-        runs.append(
-            fit(
-                model,
-                (x, angles),
-                objective=MaximumLikelihood(Adam(CosineDecay(lr, count))),
-                steps=count,
-                batch_size=batch_size,
-                seed=seed,
-                out=folder,
-                device="cpu",
-            )
+    trainer = Trainer(seed, device, models=2)
+    run, _ = (
+        trainer.fit(
+            model.standardise(x, angles),
+            (x, angles),
+            objective=MaximumLikelihood(Adam(CosineDecay(lr, count))),
+            steps=count,
+            batch_size=batch_size,
+            out=folder,
         )
-        if runs[-1].interrupted:
-            return Outcome("mdn-arm", out, replace(runs[0], interrupted=True))
+        for model, count, folder in ((mixture, steps, out), (mean, max(1, steps // 4), None))
+    )
     score = scored(mixture, arm, seed + 10_000)
     targets, true_angles = arm.draw(_HELD_OUT, seed + 10_000)
     missed = (arm.hand(mean.mean(targets)) - targets).norm(dim=-1)
@@ -95,9 +93,9 @@ def mdn_arm(
         "Best possible least squares": f"{float(best):.4f}",
         "Both poses found": f"{100 * score.found:.2f} % ± {100 * error:.2f} % of "
         f"{score.targets:,} held-out targets that have two",
-        "Training": f"{runs[0].steps:,} steps in {runs[0].seconds:.0f} s, "
-        f"{runs[0].backend.engine} engine",
+        **training_fact(run),
     }
+    stage("drawing")
     pictures = [
         _poses(mixture, mean, arm, targets, true_angles),
         Picture(
@@ -114,7 +112,7 @@ def mdn_arm(
             "least squares large in a wide middle part.",
         ),
     ]
-    return Outcome("mdn-arm", out, runs[0], facts, pictures)
+    return Outcome("mdn-arm", out, run, facts, pictures)
 
 
 @torch.no_grad()

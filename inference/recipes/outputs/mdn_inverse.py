@@ -1,6 +1,5 @@
 """The recipe `mdn-inverse`: an inverse problem with several answers, and its exact floor."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -8,10 +7,10 @@ import torch
 
 from plausible.inference.data.toys import NoisyInverse, problem
 from plausible.inference.evaluation.evaluate import Bound
-from plausible.inference.pictures.curves import loss_curve
 from plausible.inference.pictures.regression import compared, conditional_density
+from plausible.inference.recipes.common import Device, Trainer, loss_picture, training_fact
 from plausible.inference.recipes.outcome import Outcome, Picture
-from plausible.inference.training.fit import fit
+from plausible.inference.training.progress import stage
 from plausible.inference.training.result import Fit
 from plausible.models import (
     Adam,
@@ -37,6 +36,7 @@ def mdn_inverse(
     steps: int = 8000,
     batch_size: int = 1000,
     lr: float = 5e-3,
+    device: Device = "cpu",
     seed: int = 0,
     out: Path = Path("runs/mdn-inverse"),
 ) -> Outcome:
@@ -53,6 +53,7 @@ def mdn_inverse(
         steps: optimiser steps; the models beside it get a quarter.
         batch_size: pairs per step.
         lr: learning rate of Adam at first; it falls to zero along a cosine.
+        device: where to train; networks as small as these are fastest on the CPU.
         seed: seed of data, weights and batches.
         out: folder for the checkpoint, the pictures and the page.
     """
@@ -66,13 +67,10 @@ def mdn_inverse(
     models["a single normal"] = MixtureDensityNetwork((1,), (), 1, hidden=hidden)
     models["least squares"] = Regressor((1,), (), Normal("learned"), hidden=hidden)
     first, *others = models
-    run = trained(models[first], source, size, steps, batch_size, lr, seed, out)
-    if run.interrupted:
-        return Outcome("mdn-inverse", out, run)
+    trainer = Trainer(seed, device, models=len(models))
+    run = trained(models[first], source, size, steps, batch_size, lr, trainer, out)
     for name in others:
-        part = trained(models[name], source, size, max(1, steps // 4), batch_size, lr, seed)
-        if part.interrupted:
-            return Outcome("mdn-inverse", out, replace(run, interrupted=True))
+        trained(models[name], source, size, max(1, steps // 4), batch_size, lr, trainer)
     scores = {name: held_out(model, source, seed) for name, model in models.items()}
     facts = {"Held-out negative log-likelihood, nats": f"{_HELD_OUT:,} pairs, ± standard error"}
     facts |= {name: f"{bound.mean:.4f} ± {bound.error:.4f}" for name, bound in scores.items()}
@@ -80,8 +78,9 @@ def mdn_inverse(
         "Floor: the entropy of the problem": f"{source.floor:.4f}",
         "Best possible single normal": f"{source.single_normal:.4f}",
         "Best possible least squares": f"{source.least_squares:.4f}",
-        "Training": f"{run.steps:,} steps in {run.seconds:.0f} s, {run.backend.engine} engine",
+        **training_fact(run),
     }
+    stage("drawing")
     mixture = models[first]
     assert isinstance(mixture, MixtureDensityNetwork)
     pictures = [
@@ -100,12 +99,7 @@ def mdn_inverse(
             + ", ".join(f"{name} {bound.mean:.2f}" for name, bound in scores.items())
             + f"; floor {source.floor:.2f}.",
         ),
-        Picture(
-            "loss",
-            loss_curve(next(iter(run.losses.values())), floor=source.floor),
-            "Loss of the mixture at every step, and the floor.",
-            "Loss curve that falls towards a horizontal line.",
-        ),
+        loss_picture(run, "Loss of the mixture at every step, and the floor.", floor=source.floor),
     ]
     return Outcome("mdn-inverse", out, run, facts, pictures)
 
@@ -117,21 +111,18 @@ def trained(
     steps: int,
     batch_size: int,
     lr: float,
-    seed: int,
+    trainer: Trainer,
     out: Path | None = None,
 ) -> Fit:
     """Fit a model to pairs of the problem, in standardised units, by maximum likelihood."""
-    x, t = source.draw(size, seed)
-    model.standardise(x, t)
-    return fit(
-        model,
+    x, t = source.draw(size, trainer.seed)
+    return trainer.fit(
+        model.standardise(x, t),
         (x, t),
         objective=MaximumLikelihood(Adam(CosineDecay(lr, steps))),
         steps=steps,
         batch_size=batch_size,
-        seed=seed,
         out=out,
-        device="cpu",
     )
 
 

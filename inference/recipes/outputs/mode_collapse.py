@@ -11,8 +11,9 @@ from plausible.inference.data.tables import old_faithful
 from plausible.inference.data.toys import clusters, clusters_density
 from plausible.inference.isolation import evaluating
 from plausible.inference.pictures.points import density_contours
+from plausible.inference.recipes.common import Device, Trainer, training_fact
 from plausible.inference.recipes.outcome import Outcome, Picture
-from plausible.inference.training.fit import fit
+from plausible.inference.training.progress import stage
 from plausible.inference.training.result import Fit
 from plausible.models import Adam, CosineDecay, MaximumLikelihood, MixtureDensityNetwork, ModelError
 
@@ -43,6 +44,7 @@ def mode_collapse(
     components: int = 8,
     steps: int = 1000,
     lr: float = 5e-2,
+    device: Device = "cpu",
     seed: int = 0,
     out: Path = Path("runs/mode-collapse"),
 ) -> Outcome:
@@ -57,6 +59,7 @@ def mode_collapse(
             goes without. On the eruptions it has two.
         steps: optimiser steps of each fit.
         lr: first learning rate of Adam, which falls to zero.
+        device: where to train; models as small as these are fastest on the CPU.
         seed: seed of the data, the initial weights and the draws.
         out: folder for the pictures and the page.
     """
@@ -69,10 +72,9 @@ def mode_collapse(
     density = clusters_density().log_prob
     several = f"mixture of {components}"
     models: dict[str, MixtureDensityNetwork] = {}
+    trainer = Trainer(seed, device, models=2 + 2 * _FOLDS + 2)
     for name, count in (("one Gaussian", 1), (several, components)):
-        models[name], run = fitted(train, count, steps, lr, seed)
-        if run.interrupted:
-            return Outcome("mode-collapse", out, run)
+        models[name], run = fitted(train, count, steps, lr, trainer)
     scores = {name: _log_density(model)(held_out) for name, model in models.items()}
     exact = density(held_out)
     draws = {name: _draws(model, seed) for name, model in models.items()}
@@ -87,7 +89,7 @@ def mode_collapse(
             f"{name} {share_of(share, _DRAWS)}" for name, share in empty.items()
         )
         + " (of the model's draws, where the exact density is lower than at 99.9 % of the data)",
-        "Training": f"{run.steps:,} steps for each, {run.backend.engine} engine",
+        **training_fact(run),
     }
     pictures = [
         Picture(
@@ -107,12 +109,12 @@ def mode_collapse(
             "Two panels: one ellipse over all clusters; small contours around each cluster.",
         )
     ]
-    last = _eruptions(steps, lr, seed, facts, pictures)
+    last = _eruptions(steps, lr, trainer, facts, pictures)
     return Outcome("mode-collapse", out, last, facts, pictures)
 
 
 def fitted(
-    x: Tensor, components: int, steps: int, lr: float, seed: int
+    x: Tensor, components: int, steps: int, lr: float, trainer: Trainer
 ) -> tuple[MixtureDensityNetwork, Fit]:
     """A mixture of Gaussians with full covariances, fitted to points by maximum likelihood.
 
@@ -123,21 +125,19 @@ def fitted(
         components: number of Gaussians.
         steps: optimiser steps, each on all points.
         lr: first learning rate of Adam, which falls to zero.
-        seed: seed of the initial centres.
+        trainer: its seed is that of the initial centres, too.
     """
-    torch.manual_seed(seed)
+    torch.manual_seed(trainer.seed)
     model = MixtureDensityNetwork(
         (1,), tuple(x.shape[1:]), components, covariance="full", hidden=(), min_scale=_NARROWEST
     )
     model.standardise(_nothing(x), x)
-    run = fit(
+    run = trainer.fit(
         model,
         (_nothing(x), x),
         steps=steps,
         batch_size=None,
         objective=MaximumLikelihood(Adam(CosineDecay(lr, steps))),
-        seed=seed,
-        device="cpu",
     )
     return model, run
 
@@ -205,26 +205,24 @@ def share_of(share: float, count: int) -> str:
 
 
 def _eruptions(
-    steps: int, lr: float, seed: int, facts: dict[str, str], pictures: list[Picture]
+    steps: int, lr: float, trainer: Trainer, facts: dict[str, str], pictures: list[Picture]
 ) -> Fit:
     """Cross-validate both models on Old Faithful; add the figures and the picture."""
     x = old_faithful()
-    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(trainer.seed))
     names = {"one Gaussian": 1, "mixture of 2": 2}
     scores = {name: torch.zeros(len(x)) for name in names}
     for fold in order.chunk(_FOLDS):
         rest = torch.ones(len(x), dtype=torch.bool)
         rest[fold] = False
         for name, count in names.items():
-            model, run = fitted(x[rest], count, steps, lr, seed)
-            if run.interrupted:
-                return run
+            model, run = fitted(x[rest], count, steps, lr, trainer)
             scores[name][fold] = _log_density(model)(x[fold])
     densities, far = {}, {}
     for name, count in names.items():
-        model, run = fitted(x, count, steps, lr, seed)
+        model, run = fitted(x, count, steps, lr, trainer)
         densities[name] = _log_density(model)
-        far[name] = share_of(share_far(_draws(model, seed), x), _DRAWS)
+        far[name] = share_of(share_far(_draws(model, trainer.seed), x), _DRAWS)
     bounds = {name: nats(score) for name, score in scores.items()}
     facts["Old Faithful"] = (
         f"{len(x)} eruptions, {_FOLDS}-fold cross-validated nats per eruption: "
@@ -236,6 +234,7 @@ def _eruptions(
     facts["Old Faithful, mass far from every eruption"] = (
         f"{shares} (farther than 99 % of the eruptions are from their nearest neighbours)"
     )
+    stage("drawing")
     pictures.append(
         Picture(
             "old-faithful",

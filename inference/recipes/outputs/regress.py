@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,11 +11,11 @@ from torch import Tensor
 from plausible.inference.data.tables import mcycle
 from plausible.inference.data.toys import HETEROSCEDASTIC
 from plausible.inference.evaluation.evaluate import Bound
-from plausible.inference.pictures.curves import loss_curve
 from plausible.inference.pictures.regression import bands
+from plausible.inference.recipes.common import Device, Trainer, loss_picture, training_fact
 from plausible.inference.recipes.outcome import Outcome, Picture
 from plausible.inference.recipes.outputs.regress_images import regress_images
-from plausible.inference.training.fit import fit
+from plausible.inference.training.progress import stage
 from plausible.inference.training.result import Fit
 from plausible.models import (
     Adam,
@@ -47,6 +46,7 @@ def regress(
     steps: int | None = None,
     lr: float = 5e-3,
     folds: int = 10,
+    device: Device = "cpu",
     seed: int = 0,
     out: Path = Path("runs/regress"),
 ) -> Outcome:
@@ -63,6 +63,7 @@ def regress(
         steps: optimiser steps of every fit; 1,000 when not given, 2,000 on heteroscedastic.
         lr: learning rate of Adam at first, 1e-3 at most on images; it falls to zero along a cosine.
         folds: of the cross-validation on mcycle.
+        device: where to train; the small networks are fastest on the CPU.
         seed: seed of data, folds and weights.
         out: folder for the checkpoint, the pictures and the page.
 
@@ -74,16 +75,14 @@ def regress(
     hidden = _SUITED[data][0] if hidden is None else tuple(hidden)
     steps = _SUITED[data][1] if steps is None else steps
     if data in ("digits", "fashion-mnist"):
-        return regress_images(data=data, hidden=hidden, steps=steps, lr=lr, seed=seed, out=out)
+        trainer = Trainer(seed, device)
+        return regress_images(trainer, data=data, hidden=hidden, steps=steps, lr=lr, out=out)
     toy = data == "heteroscedastic"
     x, y = HETEROSCEDASTIC.draw(_DRAWN, seed) if toy else mcycle()
     models = {kind: _regressor(kind, hidden, seed) for kind in ("predicted", "fixed")}
-    run, *_ = runs = [
-        _trained(model, x, y, steps, lr, seed, out if kind == "predicted" else None)
-        for kind, model in models.items()
-    ]
-    if any(each.interrupted for each in runs):
-        return Outcome("regress", out, replace(run, interrupted=True))
+    trainer = Trainer(seed, device, models=2 if toy else 2 + 2 * folds)
+    run = _trained(models["predicted"], x, y, steps, lr, trainer, out)
+    _trained(models["fixed"], x, y, steps, lr, trainer)
     if toy:
         held_out = HETEROSCEDASTIC.draw(_HELD_OUT, seed + 10_000)
         scores = {kind: model.log_prob(*held_out) for kind, model in models.items()}
@@ -91,7 +90,7 @@ def regress(
         what = f"{_HELD_OUT:,} new pairs"
         facts = _noise_facts(models["predicted"])
     else:
-        scores, covered = cross_validated(x, y, hidden, steps, lr, folds, seed)
+        scores, covered = cross_validated(x, y, hidden, steps, lr, folds, trainer)
         what = f"{len(x)} readings, each by a model that has not seen it, {folds} folds"
         facts = {}
     gain = scores["predicted"] - scores["fixed"]
@@ -101,18 +100,15 @@ def regress(
         "Gain by the predicted scale": f"{_nats(gain)} nats per datum",
         **{f"{level:.0%} intervals cover": _share(covered[level]) for level in LEVELS},
         **facts,
-        "Training": f"{run.steps:,} steps in {run.seconds:.1f} s, {run.backend.engine} engine",
+        **training_fact(run),
     }
+    stage("drawing")
     pictures = [
         _bands_picture(models, x, y, toy),
-        Picture(
-            "loss",
-            loss_curve(
-                next(iter(run.losses.values())),
-                floor=HETEROSCEDASTIC.floor if toy else None,
-            ),
+        loss_picture(
+            run,
             "Loss of the model with a predicted scale at every step.",
-            "A loss curve that falls.",
+            floor=HETEROSCEDASTIC.floor if toy else None,
         ),
     ]
     return Outcome("regress", out, run, facts, pictures)
@@ -125,7 +121,7 @@ def cross_validated(
     steps: int,
     lr: float,
     folds: int,
-    seed: int,
+    trainer: Trainer,
 ) -> tuple[dict[str, Tensor], dict[float, Tensor]]:
     """Log density of every datum under models that have not seen it, and which intervals cover it.
 
@@ -133,7 +129,7 @@ def cross_validated(
         By kind of scale ln p, shape (N,); by level whether the predicted scale's interval covers,
         shape (N,).
     """
-    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(trainer.seed))
     scores = {kind: torch.empty(len(x)) for kind in ("predicted", "fixed")}
     covered = {level: torch.empty(len(x), dtype=torch.bool) for level in LEVELS}
     for fold in range(folds):
@@ -142,8 +138,8 @@ def cross_validated(
             torch.cat([order[k::folds] for k in range(folds) if k != fold]),
         )
         for kind, score in scores.items():
-            model = _regressor(kind, hidden, seed)
-            _trained(model, x[rest], y[rest], steps, lr, seed)
+            model = _regressor(kind, hidden, trainer.seed)
+            _trained(model, x[rest], y[rest], steps, lr, trainer)
             score[out] = model.log_prob(x[out], y[out])
             if kind == "predicted":
                 for level in LEVELS:
@@ -163,18 +159,16 @@ def _trained(
     y: Tensor,
     steps: int,
     lr: float,
-    seed: int,
+    trainer: Trainer,
     out: Path | None = None,
 ) -> Fit:
-    return fit(
+    return trainer.fit(
         model.standardise(x, y),
         (x, y),
         objective=MaximumLikelihood(Adam(CosineDecay(lr, steps))),
         steps=steps,
         batch_size=None if len(x) <= 1000 else 1000,
-        seed=seed,
         out=out,
-        device="cpu",
     )
 
 

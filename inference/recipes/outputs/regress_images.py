@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from plausible.inference.data import load
-from plausible.inference.pictures.curves import loss_curve
 from plausible.inference.pictures.regression import image_rows
+from plausible.inference.recipes.common import Trainer, loss_picture, training_fact
 from plausible.inference.recipes.outcome import Outcome, Picture
-from plausible.inference.training.fit import fit
+from plausible.inference.training.progress import stage
 from plausible.models import Adam, CosineDecay, DiagonalNormal, MaximumLikelihood, Regressor
 
 __all__ = ["halves", "regress_images"]
@@ -18,28 +18,25 @@ _SHOWN = 10
 
 
 def regress_images(
-    *, data: str, hidden: tuple[int, ...], steps: int, lr: float, seed: int, out: Path
+    trainer: Trainer, *, data: str, hidden: tuple[int, ...], steps: int, lr: float, out: Path
 ) -> Outcome:
     """Predict the lower half of an image from the upper one; see `regress`."""
-    images = load(data, seed=seed)
+    stage("loading")
+    images = load(data, seed=trainer.seed)
     x, y = halves(images.train)
     held_x, held_y = halves(images.test)
-    torch.manual_seed(seed)
+    torch.manual_seed(trainer.seed)
     shape = tuple(x.shape[1:])
     # a floor of two of 256 greys: pixels that are always black need no smaller scale
     scale = DiagonalNormal(min_scale=2 / 256)
     model = Regressor(shape, shape, scale, hidden=hidden, activation="relu")
-    run = fit(
+    run = trainer.fit(
         model,
         (x, y),
         objective=MaximumLikelihood(Adam(CosineDecay(min(lr, 1e-3), steps))),
         steps=steps,
-        seed=seed,
         out=out,
-        device="cpu",
     )
-    if run.interrupted:
-        return Outcome("regress", out, run)
     mean = torch.cat([model.mean(part) for part in held_x.split(500)])
     scales = torch.cat([model.scale(part) for part in held_x.split(500)])
     error = (mean - held_y).abs()
@@ -53,8 +50,9 @@ def regress_images(
         f"{float(each):.2f} over images",
         "Pixels within 1.96 scales of the mean": f"{100 * float(inside.mean()):.1f} % ± "
         f"{100 * float(inside.std()) / len(inside) ** 0.5:.1f} %",
-        "Training": f"{run.steps:,} steps in {run.seconds:.0f} s, {run.backend.engine} engine",
+        **training_fact(run),
     }
+    stage("drawing")
     chosen = torch.linspace(0, len(held_x) - 1, _SHOWN).long()
     rows = [
         ("seen", held_x[chosen]),
@@ -71,11 +69,10 @@ def regress_images(
             "open, and small where the paper is surely white.",
             "Four rows of ten half images: seen, truth, mean, scale.",
         ),
-        Picture(
-            "loss",
-            loss_curve(next(iter(run.losses.values())), unit="nats per image"),
+        loss_picture(
+            run,
             "Loss at every step; a density may be above one, so that the loss is below zero.",
-            "A loss curve that falls.",
+            unit="nats per image",
         ),
     ]
     return Outcome("regress", out, run, facts, pictures)

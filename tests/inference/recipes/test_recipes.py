@@ -8,9 +8,9 @@ import torch
 
 from plausible.inference.data import Images, load
 from plausible.inference.evaluation.evaluate import frechet_distance
-from plausible.inference.recipes import RECIPES, vae
+from plausible.inference.recipes import RECIPES
 from plausible.inference.recipes.autoencoders.linear_vae import linear_vae
-from plausible.inference.recipes.autoencoders.vae import observed
+from plausible.inference.recipes.autoencoders.vae import observed, vae
 from plausible.inference.recipes.autoencoders.vae_forces import (
     FORCES,
     principal_components,
@@ -36,6 +36,7 @@ def test_every_recipe_takes_an_output_folder_and_a_seed(name: str) -> None:
     parameters = inspect.signature(RECIPES[name]).parameters
     assert isinstance(parameters["out"].default, Path)
     assert parameters["seed"].default == 0
+    assert parameters["device"].default in ("auto", "cpu")
 
 
 def test_the_linear_vae_reaches_probabilistic_pca(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from plausible.inference.data.toys import clusters, ring
 from plausible.inference.errors import PlausibleError
 from plausible.inference.isolation import evaluating
+from plausible.inference.recipes.common import Trainer
 from plausible.inference.recipes.generators.naive_generator import (
     naive_fit,
     naive_generator,
@@ -64,9 +65,9 @@ def test_pairs_at_random_collapse_to_the_mean_where_a_vae_does_not() -> None:
     """
     x = clusters(1000, 0)
     schedule = {"steps": 500, "batch_size": 100}
-    naive, run = naive_fit(x, 2, (64, 64), 1e-2, 0, **schedule)
+    naive, run = naive_fit(x, 2, (64, 64), 1e-2, Trainer(0, "cpu"), **schedule)
     assert run.backend.engine in ("captured", "compiled")
-    vae, _ = vae_fit(x, 2, (64, 64), 1e-2, 0, **schedule)
+    vae, _ = vae_fit(x, 2, (64, 64), 1e-2, Trainer(0, "cpu"), **schedule)
     with evaluating(vae):
         flat, varied = naive.generate(torch.randn(4000, 2)), vae.sample(4000)
     assert total_variance(flat) < 0.1 * total_variance(x)

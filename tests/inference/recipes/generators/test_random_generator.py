@@ -19,6 +19,8 @@ from plausible.inference.recipes.generators.random_generator import (
 from plausible.models import GeneratorNetwork, ModelError
 from plausible.models.networks.upsampling import Network
 
+CPU = torch.device("cpu")
+
 
 def images(network: Network, size: int = 60) -> Tensor:
     return GeneratorNetwork((3, 32, 32), 64, network=network, hidden=(64,)).sample(size)
@@ -90,13 +92,13 @@ def test_strands_hold_half_of_the_points_in_less_area_than_a_normal_does() -> No
     """Each of 3 networks; a third of the area or so."""
     reference = half_area(torch.randn(20_000, 2))
     for seed in range(3):
-        assert half_area(mlp_points(seed, 12, 100, 20_000)) < 0.7 * reference
+        assert half_area(mlp_points(seed, 12, 100, 20_000, CPU)) < 0.7 * reference
 
 
 def test_points_are_those_of_a_network_that_nobody_trained_and_come_again() -> None:
-    x = mlp_points(3, 2, 10, 500)
-    assert torch.equal(x, mlp_points(3, 2, 10, 500))
-    assert not torch.equal(x, mlp_points(4, 2, 10, 500))
+    x = mlp_points(3, 2, 10, 500, CPU)
+    assert torch.equal(x, mlp_points(3, 2, 10, 500, CPU))
+    assert not torch.equal(x, mlp_points(4, 2, 10, 500, CPU))
     assert x.shape == (500, 2)
 
 

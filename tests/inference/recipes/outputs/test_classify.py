@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from scipy.stats import binomtest
 
-from plausible.inference.recipes import Outcome
+from plausible.inference.recipes.outcome import Outcome
 from plausible.inference.recipes.outputs.classify import calibration, classify, wilson
 from plausible.models import ModelError
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.distributions import MultivariateNormal
 
 from plausible.inference.data import INVERSE_SINE, INVERSE_WAVE
+from plausible.inference.recipes.common import Trainer
 from plausible.inference.recipes.outputs.mdn_inverse import held_out, mdn_inverse, trained
 from plausible.inference.training.fit import fit
 from plausible.models import (
@@ -62,7 +63,7 @@ def test_twenty_components_come_near_the_floor_on_every_seed() -> None:
     scores = []
     for seed in range(5):
         model = network(seed, 20)
-        trained(model, INVERSE_SINE, *FULL, seed)
+        trained(model, INVERSE_SINE, *FULL, Trainer(seed, "cpu"))
         scores.append(held_out(model, INVERSE_SINE, seed))
     assert all(score.error < 0.005 for score in scores)
     means = sorted(score.mean for score in scores)
@@ -85,7 +86,7 @@ def test_what_simpler_answers_cannot_reach() -> None:
         "least squares": Regressor((1,), (), Normal("learned")),
     }
     for model in models.values():
-        trained(model, INVERSE_SINE, *QUARTER, seed)
+        trained(model, INVERSE_SINE, *QUARTER, Trainer(seed, "cpu"))
     scores = {name: held_out(model, INVERSE_SINE, seed) for name, model in models.items()}
     single, fixed = scores["single"], scores["least squares"]
     best = INVERSE_SINE.single_normal
@@ -99,7 +100,7 @@ def test_what_simpler_answers_cannot_reach() -> None:
 def test_the_wave_with_many_answers_is_known_to_five_hundredths() -> None:
     """Within .05 nats of the floor 1.288; least squares is 1.66 above it."""
     model = network(0, 20)
-    trained(model, INVERSE_WAVE, *FULL, 0)
+    trained(model, INVERSE_WAVE, *FULL, Trainer(0, "cpu"))
     score = held_out(model, INVERSE_WAVE, 0)
     assert INVERSE_WAVE.floor - 4 * score.error < score.mean < INVERSE_WAVE.floor + 0.05
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from plausible.inference.data.toys import clusters, clusters_density
+from plausible.inference.recipes.common import Trainer
 from plausible.inference.recipes.outputs.mode_collapse import (
     entropy,
     fitted,
@@ -75,7 +76,7 @@ def test_figures_keep_two_digits_of_their_error() -> None:
 def test_one_fitted_gaussian_is_the_closed_form_of_maximum_likelihood() -> None:
     """Correlated points on strange scales: 1e-4 nats, for Adam's last steps."""
     x = torch.randn(500, 2) @ torch.tensor([[2.0, 30.0], [0.0, 10.0]]) + torch.tensor([5.0, -300.0])
-    model, run = fitted(x, 1, 600, 5e-2, 0)
+    model, run = fitted(x, 1, 600, 5e-2, Trainer(0, "cpu"))
     exact = torch.distributions.MultivariateNormal(x.mean(0), x.T.cov(correction=0)).log_prob(x)
     reached = model.log_prob(torch.zeros(500, 1), x)
     assert run.backend.engine in ("captured", "compiled")
@@ -91,7 +92,7 @@ def test_one_gaussian_is_below_the_mixture_and_has_its_mass_where_no_data_is() -
     exact = clusters_density().log_prob
     scores, shares = [], []
     for components in (1, 8):
-        model, _ = fitted(train, components, 500, 5e-2, 0)
+        model, _ = fitted(train, components, 500, 5e-2, Trainer(0, "cpu"))
         scores.append(model.log_prob(torch.zeros(5000, 1), held_out))
         draws = model.sample(torch.zeros(5000, 1))[0]
         shares.append(share_outside(draws, exact, held_out))

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from plausible.inference.data import HETEROSCEDASTIC, mcycle
+from plausible.inference.recipes.common import Trainer
 from plausible.inference.recipes.outputs.regress import LEVELS, cross_validated, regress
 from plausible.inference.recipes.outputs.regress_images import halves
-from plausible.models import DiagonalNormal, UnknownName
+from plausible.models import UnknownName
 
 
 def numbers(text: str) -> list[float]:
@@ -40,7 +41,7 @@ def test_cross_validation_scores_each_datum_once_by_a_model_that_has_not_seen_it
     monkeypatch.setattr(recipe, "_regressor", lambda *_: Remembers())
     monkeypatch.setattr(recipe, "_trained", lambda model, x, *_: model.learn(x))
     x, y = torch.randn(23, 1), torch.arange(23.0)
-    scores, covered = cross_validated(x, y, (), 1, 0.1, 4, 0)
+    scores, covered = cross_validated(x, y, (), 1, 0.1, 4, Trainer(0, "cpu"))
     assert scores.keys() == {"predicted", "fixed"}
     for values in scores.values():
         assert torch.equal(values, 10 * y)
@@ -148,4 +149,3 @@ def test_the_scale_of_a_pixel_is_high_where_the_network_errs(tmp_path: Path) -> 
 def test_the_readings_are_those_of_the_table() -> None:
     x, y = mcycle()
     assert len(x) == len(y) == 133
-    assert DiagonalNormal().real
