@@ -6,15 +6,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from plausible.inference.engines.cuda import record
 from plausible.inference.engines.packing import Packed
 from plausible.inference.engines.plans import Plan
 from plausible.inference.engines.sources import TensorSource
 from plausible.inference.graphs.capture import refusing
+from plausible.inference.graphs.cuda import record
 from plausible.inference.graphs.equality import check_equal
+from plausible.inference.graphs.machine_code import MachineCode
 from plausible.inference.isolation import random_state_kept
 
 __all__ = ["CompiledStep"]
+
+_TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-4}
 
 
 class CompiledStep:
@@ -40,7 +43,7 @@ class CompiledStep:
         self._state = [x for p in packed for group in p.state for x in group]
         self._groups = [[len(group) for group in p.state] for p in packed]
         self._others = [plan.weights[i].detach() for i in self.function.others]
-        self._fixed = self.function.fixed()
+        self._fixed = plan.fixed()
         self._noise = torch.zeros(count, self.function.draws, dtype=plan.dtype, device=device)
         self._rounds = torch.tensor(count, device=device)
         self._last = {player: k for k, player in enumerate(plan.turns)}
@@ -58,6 +61,14 @@ class CompiledStep:
         A batch is a view of what was gathered for many rounds, so it gets memory of its own.
         """
         return self._inputs or self._laid_out(tuple(x.clone() for x in self._batch(number, 1)))
+
+    def machine_code(self, number: int) -> MachineCode:
+        """The code of the function, for a call that begins with this round.
+
+        Raises:
+            Refused: if there is no C++ compiler.
+        """
+        return MachineCode(self.function, self.inputs(number), self.small)
 
     def record(self, number: int) -> None:
         """On a CUDA device: the function, recorded as a graph, is the code.
@@ -117,13 +128,14 @@ class CompiledStep:
             self._noise[:count].normal_()
 
     @torch.no_grad()
-    def verify(self, number: int, tolerance: float) -> None:
+    def verify(self, number: int) -> None:
         """Compare a call of the code with as many rounds of the graphs, then undo both.
 
         Raises:
             Refused: if losses, moments, parameters or buffers differ.
         """
         plan, batches = self.plan, self.plan.batches
+        tolerance = _TOLERANCE.get(plan.dtype, 1e-2)
         count = self.count if batches.whole else min(self.count, batches.like(number))
         changing = [*self._state, *self._others, plan.players.latest]
         before = [x.clone() for x in changing]

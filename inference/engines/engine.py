@@ -7,7 +7,7 @@ from torch import Tensor
 
 from plausible.inference.engines.batches import Batches
 
-__all__ = ["Backend", "Engine"]
+__all__ = ["Backend", "Engine", "Report"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,43 @@ class Backend:
     steps_per_second: dict[str, float] = field(default_factory=dict)
     since: int = 0
     fallback: bool = False
+
+
+@dataclass
+class Report:
+    """What is noted while engines train, and becomes a `Backend`.
+
+    Attributes:
+        engine: the last one that took over.
+        reason: why, without a stop.
+        since: number of its first step.
+        notes: what else there is to say, without stops.
+        fallback: whether a faster engine was wanted and could not be had.
+        compile_seconds: time that compiling took.
+        spent: rounds and seconds of every engine.
+    """
+
+    engine: str
+    reason: str
+    since: int
+    notes: list[str] = field(default_factory=list)
+    fallback: bool = False
+    compile_seconds: float | None = None
+    spent: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    def count(self, engine: str, rounds: int, seconds: float) -> None:
+        """Add what so many rounds took."""
+        done, spent = self.spent.get(engine, (0, 0.0))
+        self.spent[engine] = done + rounds, spent + seconds
+
+    def take_over(self, engine: str, number: int, reason: str) -> None:
+        """This engine trains from this step on."""
+        self.engine, self.since, self.reason = engine, number, reason
+
+    def backend(self) -> Backend:
+        rates = {name: n / t for name, (n, t) in self.spent.items() if t > 0}
+        reason = "; ".join([self.reason, *self.notes]) + "."
+        return Backend(self.engine, reason, self.compile_seconds, rates, self.since, self.fallback)
 
 
 class Engine(Protocol):

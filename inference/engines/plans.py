@@ -3,43 +3,30 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from plausible.inference.engines.batches import Batches
 from plausible.inference.engines.optimizer_state import OptimizerState
+from plausible.inference.engines.packing import check_memory
 from plausible.inference.engines.players import Players
-from plausible.inference.engines.rounds import (
-    Group,
-    Operations,
-    PlayerGraph,
-    Rate,
-    Rounds,
-    padded,
-)
-from plausible.inference.graphs.capture import Refused, capture, refusing
+from plausible.inference.engines.rounds import Group, Rate, Rounds, Turn, cut, padded
+from plausible.inference.graphs.capture import Refused, refusing
 from plausible.inference.graphs.equality import Supplied, check_equal
-from plausible.inference.graphs.passes import (
-    hoist,
-    lift_constants,
-    lift_noise,
-    written_constants,
-)
+from plausible.inference.graphs.graph import Graph, Unknown, captured
 from plausible.inference.isolation import random_state_kept
 from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.objective import Objective
 from plausible.models.objectives.optimizers import Optimizer
 from plausible.models.objectives.schedules import Schedule
 
-__all__ = ["Plan", "Unknown", "weights_of_run"]
+__all__ = ["Plan", "PlayerGraph", "weights_of_run"]
 
 _CHECKS = 3
 _TOLERANCE = 1e-5  # the same operations in the same order: only threads may round differently
 _SHAKEN = 0.01
-
-_Memory = tuple[int, int, int]
 
 
 def weights_of_run(players: Players) -> list[Tensor]:
@@ -49,16 +36,32 @@ def weights_of_run(players: Players) -> list[Tensor]:
     return list({id(x): x for x in tensors}.values())
 
 
-class Unknown(Refused):
-    """A program changes tensors in place that no module of the run owns.
+@dataclass
+class PlayerGraph:
+    """A captured loss with its gradients.
 
     Attributes:
-        tensors: which.
+        graph: from (weights, batch) to [loss, gradients].
+        moved: positions in the player's parameters of those that have a gradient.
     """
 
-    def __init__(self, tensors: list[Tensor]) -> None:
-        super().__init__("it changes a tensor in place that is no buffer of model or guide")
-        self.tensors = tensors
+    graph: Graph
+    moved: list[int]
+
+    def __call__(
+        self, weights: Sequence[Tensor], batch: Sequence[Tensor], noise: Sequence[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        loss, *gradients = self.graph(*weights, *batch, noise=noise)
+        return loss, gradients
+
+    @property
+    def noise(self) -> list[tuple[int, ...]]:
+        """Shapes of its standard normal draws."""
+        return self.graph.noise
+
+    def turn(self) -> Turn:
+        """What another process has to know of it."""
+        return Turn(self.graph.operations, self.moved, len(self.graph.fixed), self.graph.noise)
 
 
 class Plan:
@@ -85,7 +88,7 @@ class Plan:
         self.written: set[int] = set()
         with random_state_kept(players.fabric.device), self._kept(), refusing("its graph failed"):
             self.graphs = {i: self._graph(i, number, fixed) for i in sorted(set(self.turns))}
-            self.after, self.after_fixed = self._after()
+            self.after = self._after()
         shapes = [shape for turn in self.turns for shape in self.graphs[turn].noise]
         self.draws = padded(sum(math.prod(shape) for shape in shapes))
 
@@ -102,30 +105,23 @@ class Plan:
             moved[:] = [j for j, g in enumerate(gradients) if g is not None]
             return [value, *(g for g in gradients if g is not None)]
 
-        inputs = [*self.weights, *first.args]
-        graph = capture(loss, self.weights, first.args)
-        unknown = written_constants(graph)
-        if unknown:
-            raise Unknown(unknown)
-        held = lift_constants(graph)
-        self._check_memory(i, held)
-        constants = [x.detach() for x in held]
-        inputs += constants
-        steady = set(range(len(self.weights), len(inputs)))
-        if not batches.whole:
-            steady -= set(range(len(self.weights), len(inputs) - len(constants)))
-        if not fixed:
-            steady -= set(range(len(inputs) - len(constants), len(inputs)))
-        hoisted = hoist(graph, steady, inputs)
-        noise = lift_noise(graph, self.dtype)
-        written = graph.meta["written"]
-        self.written |= written
-        made = PlayerGraph(Operations(graph), moved, [*constants, *hoisted], noise, written)
-        values = [x.clone() for x in constants]
+        end = len(self.weights) + len(first.args)
+        graph = captured(
+            loss,
+            self.weights,
+            first.args,
+            steady=range(len(self.weights), end) if batches.whole else (),
+            held_steady=fixed,
+            noise=self.dtype,
+        )
+        check_memory(self.players.optimizer_states[i].parameters, [*self.weights, *graph.held])
+        self.written |= graph.written
+        made = PlayerGraph(graph, moved)
+        values = [x.detach().clone() for x in graph.held]
         try:
             self._compare(i, made, batches.at(number), 0)
         finally:
-            unknown = self._changed(held, values)
+            unknown = self._changed(graph.held, values)
         if unknown:
             raise Unknown(unknown)
         generator = torch.Generator().manual_seed(i)
@@ -161,19 +157,6 @@ class Plan:
                 noise = torch.randn(w.shape, generator=generator).to(w)
                 w.add_(_SHAKEN * noise * (1 + w.abs()))
 
-    def _check_memory(self, i: int, constants: list[Tensor]) -> None:
-        """Parameters get other memory while they are trained, which nothing else may share."""
-        owned = {id(p) for p in self.players.optimizer_states[i].parameters}
-        others = [x for x in (*self.weights, *constants) if id(x) not in owned]
-        taken = [_memory(x) for x in others if x.numel()]
-        for p in self.players.optimizer_states[i].parameters:
-            if not p.numel():
-                continue
-            memory = _memory(p)
-            if any(_overlap(memory, other) for other in taken):
-                raise Refused("a parameter shares its memory with another tensor")
-            taken.append(memory)
-
     def compare(self, number: int) -> None:
         """Compare the graphs with Pyro once more, as the model is now.
 
@@ -192,17 +175,18 @@ class Plan:
             torch.randn(shape, generator=generator, dtype=self.dtype).to(device)
             for shape in graph.noise
         ]
-        before = [self.weights[j].detach().clone() for j in sorted(graph.written)]
+        written = graph.graph.written
+        before = [self.weights[j].detach().clone() for j in sorted(written)]
         with random_state_kept(device):
             with Supplied(noise, self.dtype) as supplied:
                 loss, found = self.players.loss_and_gradients(i, batch)
             gradients = [g for g in found if g is not None]
             if supplied.noise:
                 raise Refused("it draws another number of times than when it was captured")
-            buffers = self._swap(graph.written, before)
+            buffers = self._swap(written, before)
         with random_state_kept(device), torch.no_grad():
             given, given_gradients = graph(self.weights, batch.args, noise)
-            given_buffers = self._swap(graph.written, before)
+            given_buffers = self._swap(written, before)
         if [j for j, g in enumerate(found) if g is not None] != graph.moved:
             raise Refused("other parameters have a gradient than when it was captured")
         check_equal("the loss", [given], [loss], _TOLERANCE)
@@ -218,29 +202,29 @@ class Plan:
             self.weights[j].copy_(value)
         return was
 
-    def _after(self) -> tuple[Operations | None, list[Tensor]]:
+    def _after(self) -> Graph | None:
+        """What the objective does after a round; None where it does nothing."""
         objective = self.players.objective
         if type(objective).after_step is Objective.after_step:
-            return None, []
+            return None
 
         def after(*weights: Tensor) -> list[Tensor]:
             objective.after_step(self.players.program, self.players.state)
             return []
 
-        graph = capture(after, self.weights)
-        constants = [x.detach() for x in lift_constants(graph)]
-        if lift_noise(graph, self.dtype):
+        graph = captured(after, self.weights, held_steady=False, noise=self.dtype)
+        if graph.noise:
             raise Refused("the objective draws at random after a round")
         before = [w.detach().clone() for w in self.weights]
         every = range(len(self.weights))
         with torch.no_grad():
             objective.after_step(self.players.program, self.players.state)
             expected = self._swap(every, before)
-            graph(*self.weights, *constants)
+            graph(*self.weights)
             given = self._swap(every, before)
         check_equal("what the objective keeps", given, expected, _TOLERANCE)
-        self.written |= graph.meta["written"]
-        return Operations(graph), constants
+        self.written |= graph.written
+        return graph
 
     @torch.no_grad()
     def round(self, number: int) -> Tensor:
@@ -251,7 +235,7 @@ class Plan:
             noise.normal_()
         for turn in self.turns:
             graph = self.graphs[turn]
-            draws, start = graph.cut(noise, start)
+            draws, start = cut(noise, graph.noise, start)
             loss, made = graph(self.weights, batch.args, draws)
             gradients: list[Tensor | None] = [None] * len(players.optimizer_states[turn].parameters)
             for j, gradient in zip(graph.moved, made, strict=True):
@@ -259,19 +243,19 @@ class Plan:
             players.optimizer_states[turn].move(gradients, loss.isfinite())
             players.latest[turn] = loss
         if self.after is not None:
-            self.after(*self.weights, *self.after_fixed)
+            self.after(*self.weights)
         return players.latest.clone()
 
     def rounds(self, groups: list[list[Group]], count: int, in_place: bool) -> Rounds:
         """The plan as one function of flat tensors for so many rounds; see `Rounds`."""
         owned = {i for player in groups for group in player for i in group.weights}
         return Rounds(
-            graphs=self.graphs,
+            turns={i: graph.turn() for i, graph in self.graphs.items()},
             optimizers=[_portable(state) for state in self.players.optimizer_states],
             groups=groups,
-            turns=self.turns,
-            after=self.after,
-            after_fixed=self.after_fixed,
+            order=self.turns,
+            after=self.after.operations if self.after is not None else None,
+            after_fixed=len(self.after.fixed) if self.after is not None else 0,
             others=[i for i in range(len(self.weights)) if i not in owned],
             written=self.written,
             batch=len(self.batches.at(0).args),
@@ -280,17 +264,22 @@ class Plan:
             in_place=in_place,
         )
 
+    def fixed(self) -> list[Tensor]:
+        """What goes where the inputs of `Rounds` say "fixed"."""
+        own = [x for graph in self.graphs.values() for x in graph.graph.fixed]
+        return own + (self.after.fixed if self.after is not None else [])
+
     def work(self) -> float:
         """Roughly how many numbers the graphs make a round; a product of matrices counts more."""
-        return sum(self.graphs[turn].graph.work for turn in self.turns)
+        return sum(self.graphs[turn].graph.operations.work for turn in self.turns)
 
     def draws_inside(self) -> bool:
         """Whether the graphs draw at random themselves, besides the noise that they are given."""
-        return any(graph.graph.draws for graph in self.graphs.values())
+        return any(graph.graph.operations.draws for graph in self.graphs.values())
 
     def size(self) -> int:
         """Number of operations in a round."""
-        return sum(self.graphs[turn].graph.count for turn in self.turns)
+        return sum(self.graphs[turn].graph.operations.count for turn in self.turns)
 
 
 def _portable(state: OptimizerState) -> Optimizer:
@@ -298,19 +287,7 @@ def _portable(state: OptimizerState) -> Optimizer:
     optimizer, rate = state.optimizer, state.optimizer.lr
     if not isinstance(rate, Schedule):
         return optimizer
-    graph = capture(lambda step: [rate.at(step)], [], [state.step])
-    if any(node.op == "get_attr" for node in graph.graph.nodes):
+    graph = captured(lambda step: [rate.at(step)], [], [state.step])
+    if graph.held:
         raise Refused("its learning rate holds a tensor")
-    return replace(optimizer, lr=Rate(Operations(graph)))
-
-
-def _memory(x: Tensor) -> _Memory:
-    """The storage that a tensor lies in, and the bytes from its first to its last number."""
-    storage = x.untyped_storage().data_ptr()
-    start = x.data_ptr()
-    length = sum((n - 1) * step for n, step in zip(x.shape, x.stride(), strict=True)) + 1
-    return storage, start, start + length * x.element_size()
-
-
-def _overlap(one: _Memory, other: _Memory) -> bool:
-    return one[0] == other[0] and one[1] < other[2] and other[1] < one[2]
+    return replace(optimizer, lr=Rate(graph.operations))

@@ -1,54 +1,17 @@
 """Rounds: players' graphs and their optimisers, several rounds in one function of flat tensors."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from plausible.inference.graphs.text import Operations
 from plausible.models.objectives.optimizers import Moments, Optimizer
 
-__all__ = ["Group", "Operations", "PlayerGraph", "Rate", "Rounds", "padded"]
-
-aten = torch.ops.aten
-_PRODUCTS = (aten.mm.default, aten.addmm.default, aten.bmm.default, aten.baddbmm.default)
-_CONVOLUTIONS = (aten.convolution.default, aten.convolution_backward.default)
-
-
-class Operations:
-    """A graph as a function that can be sent to another process: the text of its operations.
-
-    (A pickled GraphModule is traced anew when it is read, which fixes what it draws at random.)
-    """
-
-    def __init__(self, graph: GraphModule) -> None:
-        nodes = [node for node in graph.graph.nodes if node.op == "call_function"]
-        self.count = len(nodes)
-        tags = [getattr(node.target, "tags", ()) for node in nodes]
-        self.draws = any(torch.Tag.nondeterministic_seeded in tag for tag in tags)
-        self.work = sum(_work(node) for node in nodes)
-        self.text = graph.graph.python_code("self").src
-        self._function = self._made()
-
-    def __call__(self, *inputs: Tensor) -> list[Tensor]:
-        return self._function(None, *inputs)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_function"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._function = self._made()
-
-    def _made(self) -> Callable[..., list[Tensor]]:
-        names: dict[str, Any] = {"torch": torch, "device": torch.device}
-        names |= {"inf": math.inf, "nan": math.nan, "NoneType": type(None)}
-        exec(compile(self.text, "<captured graph>", "exec"), names)
-        return names["forward"]
+__all__ = ["Group", "Rate", "Rounds", "Turn", "cut", "padded"]
 
 
 @dataclass(frozen=True)
@@ -61,56 +24,33 @@ class Rate:
         return self.graph(step)[0]
 
 
-def _work(node: Node) -> float:
-    """Roughly how many numbers an operation makes; those of a product of matrices count more."""
-    value = _meta(node)
-    if not hasattr(value, "shape"):
-        return 0.0
-    operands = [_meta(x) for x in node.args if isinstance(x, Node)]
-    depth = 1.0
-    if node.target in _PRODUCTS:
-        depth += 0.1 * operands[-1].shape[-2]
-    elif node.target in _CONVOLUTIONS:
-        depth += 0.1 * max(x.shape[1:].numel() for x in operands[1:])
-    return depth * value.shape.numel()
-
-
-def _meta(node: Any) -> Any:
-    return node.meta.get("val", node.meta.get("tensor_meta"))
-
-
-@dataclass
-class PlayerGraph:
-    """A captured loss with its gradients.
+@dataclass(frozen=True)
+class Turn:
+    """What a player does in its turn, but for its optimiser.
 
     Attributes:
-        graph: from (weights, batch, fixed, noise) to [loss, gradients]; a flat list each.
+        operations: from (weights, batch, fixed, noise) to [loss, gradients]; a flat list each.
         moved: positions in the player's parameters of those that have a gradient.
-        fixed: tensors that the graph reads and never changes.
-        noise: shapes of its standard normal draws.
-        written: positions in the weights of those that the graph changes in place (buffers).
+        fixed: number of tensors that the operations read and never change.
+        noise: shapes of their standard normal draws.
     """
 
-    graph: Operations
+    operations: Operations
     moved: list[int]
-    fixed: list[Tensor]
+    fixed: int
     noise: list[tuple[int, ...]]
-    written: set[int] = field(default_factory=set)
 
-    def __call__(
-        self, weights: Sequence[Tensor], batch: Sequence[Tensor], noise: Sequence[Tensor]
-    ) -> tuple[Tensor, list[Tensor]]:
-        loss, *gradients = self.graph(*weights, *batch, *self.fixed, *noise)
-        return loss, gradients
 
-    def cut(self, noise: Tensor, start: int) -> tuple[list[Tensor], int]:
-        """This graph's draws out of a flat row of them, and where the row goes on."""
-        pieces = []
-        for shape in self.noise:
-            size = math.prod(shape)
-            pieces.append(noise[start : start + size].view(shape))
-            start += size
-        return pieces, start
+def cut(
+    noise: Tensor, shapes: Sequence[tuple[int, ...]], start: int = 0
+) -> tuple[list[Tensor], int]:
+    """Draws of these shapes out of a flat row of them, and where the row goes on."""
+    pieces = []
+    for shape in shapes:
+        size = math.prod(shape)
+        pieces.append(noise[start : start + size].view(shape))
+        start += size
+    return pieces, start
 
 
 @dataclass
@@ -153,12 +93,12 @@ class Rounds:
     one round nothing moves any more after a loss that is not finite.
 
     Attributes:
-        graphs: one for every player that acts.
+        turns: of every player that acts.
         optimizers: of every player.
         groups: of every player.
-        turns: who acts, in order.
+        order: who acts, in order.
         after: what the objective does after a round; None where it does nothing.
-        after_fixed: tensors that it reads.
+        after_fixed: number of tensors that it reads besides the weights.
         others: positions of the weights that no player moves.
         written: positions of the weights that are changed in place, by losses or after a round.
         batch: number of tensors in a batch.
@@ -167,12 +107,12 @@ class Rounds:
         in_place: whether optimisers are PyTorch's fused kernels, as in what is recorded.
     """
 
-    graphs: dict[int, PlayerGraph]
+    turns: dict[int, Turn]
     optimizers: list[Optimizer]
     groups: list[list[Group]]
-    turns: tuple[int, ...]
+    order: tuple[int, ...]
     after: Operations | None
-    after_fixed: list[Tensor]
+    after_fixed: int
     others: list[int]
     written: set[int]
     batch: int
@@ -183,19 +123,15 @@ class Rounds:
     @property
     def draws(self) -> int:
         """Standard normal draws of a round."""
-        shapes = [shape for turn in self.turns for shape in self.graphs[turn].noise]
+        shapes = [shape for i in self.order for shape in self.turns[i].noise]
         return padded(sum(math.prod(shape) for shape in shapes))
-
-    def fixed(self) -> list[Tensor]:
-        """What goes where the inputs say "fixed"."""
-        return [x for graph in self.graphs.values() for x in graph.fixed] + self.after_fixed
 
     def described(self) -> str:
         """Everything that the function depends on besides the shapes of its inputs."""
-        graphs = [(i, g.graph.text, g.moved, g.noise) for i, g in self.graphs.items()]
+        graphs = [(i, t.operations.text, t.moved, t.noise) for i, t in self.turns.items()]
         after = self.after.text if self.after is not None else ""
         rules = [_rule(optimizer) for optimizer in self.optimizers]
-        rest = (rules, self.groups, self.turns, self.others, sorted(self.written))
+        rest = (rules, self.groups, self.order, self.others, sorted(self.written))
         return repr((graphs, after, rest, self.batch, self.each, self.count, self.in_place))
 
     def __call__(self, *inputs: Tensor) -> Tensor:
@@ -206,8 +142,8 @@ class Rounds:
             for groups, names in zip(self.groups, moments, strict=True)
         ]
         others = [next(given) for _ in self.others]
-        fixed = {i: [next(given) for _ in graph.fixed] for i, graph in self.graphs.items()}
-        after_fixed = [next(given) for _ in self.after_fixed]
+        fixed = {i: [next(given) for _ in range(t.fixed)] for i, t in self.turns.items()}
+        after_fixed = [next(given) for _ in range(self.after_fixed)]
         batch = [next(given) for _ in range(self.batch)]
         noise = next(given) if self.draws else None
         rounds = next(given) if self.count > 1 else None
@@ -224,18 +160,18 @@ class Rounds:
                 if go is not None and i in self.written
             }
             row, start = [], 0
-            for turn in self.turns:
-                graph = self.graphs[turn]
+            for i in self.order:
+                turn = self.turns[i]
                 draws: list[Tensor] = []
                 if noise is not None:
-                    draws, start = graph.cut(noise[k], start)
+                    draws, start = cut(noise[k], turn.noise, start)
                 data = [x[k] for x in batch] if self.each else batch
                 weights = self._weights(state, others)
-                loss, *gradients = graph.graph(*weights, *data, *fixed[turn], *draws)
+                loss, *gradients = turn.operations(*weights, *data, *fixed[i], *draws)
                 finite = loss.isfinite()
                 alive = finite if alive is None else alive & finite
                 allowed = finite if go is None else go & finite
-                state[turn] = self._moved(turn, state[turn], gradients, allowed)
+                state[i] = self._moved(i, state[i], gradients, allowed)
                 row.append(loss)
             if self.after is not None:
                 self.after(*self._weights(state, others), *after_fixed)
@@ -260,7 +196,7 @@ class Rounds:
         self, turn: int, state: list[list[Tensor]], gradients: list[Tensor]
     ) -> tuple[list[int], list[Tensor], list[Tensor], Moments]:
         """Groups whose parameters have a gradient: which, their values, gradients and moments."""
-        by_member = dict(zip(self.graphs[turn].moved, gradients, strict=True))
+        by_member = dict(zip(self.turns[turn].moved, gradients, strict=True))
         groups, names = self.groups[turn], self.optimizers[turn].moments
         which = [j for j, group in enumerate(groups) if group.members[0] in by_member]
         flat = [groups[j].whole([by_member[m] for m in groups[j].members]) for j in which]

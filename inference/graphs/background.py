@@ -31,6 +31,7 @@ class Job:
         path: where the code is to be.
         small: whether it runs on one thread.
         threads: number of threads that the code is made for.
+        dtype: PyTorch's default type, of floats that the function makes from nothing.
     """
 
     function: Any
@@ -38,6 +39,7 @@ class Job:
     path: Path
     small: bool
     threads: int
+    dtype: torch.dtype
 
 
 class Compilation:
@@ -53,7 +55,7 @@ class Compilation:
         self.folder = Path(tempfile.mkdtemp(prefix="plausible-"))
         copies = [x.detach().clone() for x in inputs]
         threads = 1 if small else torch.get_num_threads()
-        job = Job(function, copies, path, small, threads)
+        job = Job(function, copies, path, small, threads, torch.get_default_dtype())
         try:
             (self.folder / "job").write_bytes(pickle.dumps(job))
             with open(self.folder / "log", "wb") as log:

@@ -63,6 +63,7 @@ def key_of(function: Any, inputs: Sequence[Tensor], small: bool) -> str:
         sys.version,
         platform.machine(),
         torch.backends.cpu.get_cpu_capability(),
+        str(torch.get_default_dtype()),
         str(1 if small else torch.get_num_threads()),
         repr(sorted(_settings(small).items())),
         function.described(),

@@ -22,14 +22,13 @@ __all__ = [
 
 aten = torch.ops.aten
 
-Graph = GraphModule
 _COSTLY = ("exp", "expm1", "log", "log1p", "pow", "rsqrt", "sqrt", "tanh", "sigmoid")
 _LARGE = 2000  # elements; for fewer a loop of its own costs more than it saves
 _UNROLLED = 8  # shorter reductions are written out as what they add up
 _NARROW = 32
 
 
-def lift_constants(graph: Graph) -> list[Tensor]:
+def lift_constants(graph: GraphModule) -> list[Tensor]:
     """Turn the tensors that a graph holds into inputs at its end, and return those tensors.
 
     A tensor of a module's attribute is then read when the graph runs, so a change in place is seen.
@@ -56,7 +55,7 @@ def lift_constants(graph: Graph) -> list[Tensor]:
     return constants
 
 
-def _write_number(graph: Graph, node: Node, value: Tensor) -> None:
+def _write_number(graph: GraphModule, node: Node, value: Tensor) -> None:
     for user in list(node.users):
         with graph.graph.inserting_before(user):
             number = graph.graph.call_function(
@@ -79,7 +78,7 @@ def is_standard_normal(target: Any, args: Sequence[Any], kwargs: Any) -> bool:
     return target is aten.normal_.default and tuple(args[1:]) in ((), (0.0,), (0.0, 1.0))
 
 
-def lift_noise(graph: Graph, dtype: torch.dtype) -> list[tuple[int, ...]]:
+def lift_noise(graph: GraphModule, dtype: torch.dtype) -> list[tuple[int, ...]]:
     """Turn the standard normal draws of this type into inputs at the graph's end.
 
     Returns:
@@ -102,7 +101,7 @@ def lift_noise(graph: Graph, dtype: torch.dtype) -> list[tuple[int, ...]]:
     return shapes
 
 
-def hoist(graph: Graph, fixed: Iterable[int], inputs: Sequence[Tensor]) -> list[Tensor]:
+def hoist(graph: GraphModule, fixed: Iterable[int], inputs: Sequence[Tensor]) -> list[Tensor]:
     """Compute once what depends on fixed inputs only, and make it inputs at the graph's end.
 
     Args:
@@ -146,7 +145,7 @@ def hoist(graph: Graph, fixed: Iterable[int], inputs: Sequence[Tensor]) -> list[
     return hoisted
 
 
-def compute_once(graph: Graph) -> None:
+def compute_once(graph: GraphModule) -> None:
     """Have numbers computed once that large tensors are computed with.
 
     PyTorch's compiler writes the computation of a number, such as Adam's bias correction, into the
@@ -173,7 +172,7 @@ def compute_once(graph: Graph) -> None:
     _tidy(graph)
 
 
-def write_out_vectors(graph: Graph) -> None:
+def write_out_vectors(graph: GraphModule) -> None:
     """Write products of vectors, as a layer of one input or one output has, as multiplications.
 
     The compiler then does them in one loop with what is around them; a library is asked for so
@@ -207,7 +206,7 @@ def write_out_vectors(graph: Graph) -> None:
     _tidy(graph)
 
 
-def turn_narrow(graph: Graph) -> None:
+def turn_narrow(graph: GraphModule) -> None:
     """Compute products with few columns, such as the outputs of a small head, as their transposes.
 
     Libraries multiply them slowly (15 columns take three times as long as 16), and code for what
@@ -249,14 +248,14 @@ def _name(node: Node) -> str:
     return str(getattr(node.target, "_opname", ""))
 
 
-def written_constants(graph: Graph) -> list[Tensor]:
+def written_constants(graph: GraphModule) -> list[Tensor]:
     """The tensors that a graph holds and changes in place."""
     written = _written(graph)
     names = [n.target for n in graph.graph.nodes if n in written and n.op == "get_attr"]
     return [getattr(graph, name) for name in dict.fromkeys(names)]
 
 
-def _written(graph: Graph) -> set[Node]:
+def _written(graph: GraphModule) -> set[Node]:
     """Nodes that are written to in place, and those whose memory they share."""
     written: set[Node] = set()
     for node in graph.graph.nodes:
@@ -278,7 +277,7 @@ def _is_view(node: Node) -> bool:
     return schema is not None and any(r.alias_info is not None for r in schema.returns)
 
 
-def _new_input(graph: Graph, name: str, meta: dict[str, Any]) -> Node:
+def _new_input(graph: GraphModule, name: str, meta: dict[str, Any]) -> Node:
     last = [node for node in graph.graph.nodes if node.op == "placeholder"][-1]
     with graph.graph.inserting_after(last):
         entry = graph.graph.placeholder(name)
@@ -286,7 +285,7 @@ def _new_input(graph: Graph, name: str, meta: dict[str, Any]) -> Node:
     return entry
 
 
-def _tidy(graph: Graph) -> None:
+def _tidy(graph: GraphModule) -> None:
     graph.graph.eliminate_dead_code()
     graph.graph.lint()
     graph.recompile()

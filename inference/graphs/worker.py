@@ -25,6 +25,7 @@ def main(folder: str) -> None:
         os.nice(5)  # the training comes first
     job: Job = pickle.loads((Path(folder) / "job").read_bytes())
     torch.set_num_threads(job.threads)
+    torch.set_default_dtype(job.dtype)
     began = time.perf_counter()
     path = Path(folder) / "code.bin"
     compile_artifact(job.function, [x.clone() for x in job.inputs], path, job.small)

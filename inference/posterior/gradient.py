@@ -1,6 +1,5 @@
 """The log density of a model and its gradient as one compiled function of NumPy vectors."""
 
-import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -9,19 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.fx import GraphModule
 
 from plausible.inference.engines.engine import Backend
-from plausible.inference.graphs.background import Compilation
-from plausible.inference.graphs.capture import Refused, capture
+from plausible.inference.graphs.capture import Refused
 from plausible.inference.graphs.equality import check_equal
-from plausible.inference.graphs.inductor import (
-    artifact_path,
-    check_compiler,
-    key_of,
-    load_artifact,
-)
-from plausible.inference.graphs.passes import hoist, lift_constants
+from plausible.inference.graphs.graph import Graph, captured
+from plausible.inference.graphs.machine_code import MachineCode
 from plausible.inference.isolation import default_float64
 from plausible.inference.posterior.joint import Joint, in_double
 from plausible.models.errors import ModelError, PlausibleError
@@ -32,43 +24,6 @@ Vector = np.ndarray[Any, np.dtype[np.float64]]
 
 _TOLERANCE = 1e-8
 _RADII = (1.0, 1.0, 1.0, 3.0, 3.0)  # of the points at which a graph is checked
-
-
-class Captured:
-    """A captured graph of one vector, with the tensors that it reads besides.
-
-    It pickles as the function alone, from its code: a pickled graph would be traced again, which
-    turns the numbers in it into tensors that it holds.
-    """
-
-    def __init__(self, graph: GraphModule, vector: Tensor) -> None:
-        fixed = [x.detach() for x in lift_constants(graph)]
-        count = 1 + len(fixed)
-        fixed += hoist(graph, range(1, count), [vector, *fixed])
-        self.graph, self.fixed = graph, _used(graph, fixed)
-
-    def described(self) -> str:
-        return f"# float64\n{self.graph.code}"
-
-    def __call__(self, *inputs: Tensor) -> Tensor:
-        with default_float64():
-            return self.graph(*inputs)[0]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Code, (self.described(),)
-
-
-class Code:
-    """The function that a graph's code defines."""
-
-    def __init__(self, code: str) -> None:
-        names = {"torch": torch, "device": torch.device, "inf": math.inf, "nan": math.nan}
-        exec(code, names)
-        self._forward: Any = names["forward"]
-
-    def __call__(self, *inputs: Tensor) -> Tensor:
-        with default_float64():
-            return self._forward(None, *inputs)[0]
 
 
 class Gradient:
@@ -98,7 +53,7 @@ class Gradient:
                 both = self._both(torch.from_numpy(vector))[0].numpy()
         else:
             try:
-                both = self._function(torch.from_numpy(vector), *self._fixed).numpy()
+                both = self._function(torch.from_numpy(vector), *self._fixed)[0].numpy()
             except RuntimeError:  # as of a Cholesky factor that there is not; a model may go on
                 with in_double(), self._lock, torch.enable_grad():
                     both = self._both(torch.from_numpy(vector))[0].numpy()
@@ -116,19 +71,19 @@ class Gradient:
         points = [torch.empty(self._joint.size).uniform_(-r, r) for r in _RADII]
         self._check_proper(points)
         try:
-            captured = Captured(capture(lambda vector: self._both(vector), points[:1]), points[0])
-            self._check(captured, captured.fixed, points, "the captured graph")
+            graph = captured(lambda vector: self._both(vector), points[:1])
+            self._check(graph.operations, graph.fixed, points, "the captured graph")
         except Refused as refused:
             reason = f"Every gradient runs the model in Pyro, because {refused}."
             self.backend = Backend("eager", reason)
             return
-        self._function, self._fixed = captured, captured.fixed
+        self._function, self._fixed = _in_double(graph.operations), graph.fixed
         if not compile:
             self.backend = Backend("captured", "compile=False asked for no compiled code.")
             return
         try:
-            code = _compiled(captured, points[0])
-            self._check(code, captured.fixed, points, "the compiled code")
+            code = _compiled(graph, points[0])
+            self._check(code, graph.fixed, points, "the compiled code")
         except Refused as refused:
             reason = f"The captured graph runs operation by operation, because {refused}."
             self.backend = Backend("captured", reason)
@@ -162,36 +117,25 @@ class Gradient:
             except Exception:  # no density so far out; such points run in Pyro
                 continue
             try:
-                given = function(point, *fixed)
+                (given,) = function(point, *fixed)
             except RuntimeError:
                 continue
             check_equal(f"{what}'s gradient", [given], [expected], _TOLERANCE)
 
 
-def _used(graph: GraphModule, fixed: list[Tensor]) -> list[Tensor]:
-    """Remove the inputs that the graph does not read, but for the first."""
-    inputs = [node for node in graph.graph.nodes if node.op == "placeholder"][1:]
-    kept = [x for node, x in zip(inputs, fixed, strict=True) if node.users]
-    for node in inputs:
-        if not node.users:
-            graph.graph.erase_node(node)
-    graph.recompile()
-    return kept
+def _in_double(function: Callable[..., list[Tensor]]) -> Callable[..., list[Tensor]]:
+    """The function where floats that it makes from nothing are float64, whoever calls it."""
+
+    def inside(*inputs: Tensor) -> list[Tensor]:
+        with default_float64():
+            return function(*inputs)
+
+    return inside
 
 
-def _compiled(captured: Captured, vector: Tensor) -> Callable[..., Any]:
-    check_compiler()
-    inputs = [vector, *captured.fixed]
-    path = artifact_path(key_of(captured, inputs, small=True))
-    if not path.exists():
-        compilation = Compilation(captured, inputs, path, small=True)
-        try:
-            compilation.wait()
-        finally:
-            compilation.stop()
+def _compiled(graph: Graph, vector: Tensor) -> Callable[..., Any]:
+    code = MachineCode(graph.operations, [vector, *graph.fixed], small=True)
     try:
-        code = load_artifact(path)
-        return code if isinstance(code(*inputs), Tensor) else lambda *inputs: code(*inputs)[0]
-    except (RuntimeError, OSError, EOFError) as error:
-        path.unlink(missing_ok=True)
-        raise Refused(f"its code could not be read ({type(error).__name__})") from error
+        return code.obtain()
+    finally:
+        code.stop()

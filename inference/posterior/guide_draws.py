@@ -11,8 +11,8 @@ from pyro import poutine
 from pyro.infer.autoguide import AutoMultivariateNormal
 from torch import Tensor, nn
 
-from plausible.inference.graphs.capture import Refused, capture
-from plausible.inference.graphs.passes import lift_noise
+from plausible.inference.graphs.capture import Refused
+from plausible.inference.graphs.graph import captured
 from plausible.inference.isolation import isolated
 from plausible.inference.posterior.gradient import Vector
 from plausible.inference.posterior.joint import frozen
@@ -126,10 +126,10 @@ def _repeated(drawn: Callable[[Tensor], list[Tensor]], count: int) -> list[Tenso
     """Results of many draws: all at once where only normal variates are drawn, else one by one."""
     rows = torch.zeros(count, 1)
     try:
-        graph = capture(lambda row: drawn(row), [rows[0]])
-        noise = [torch.randn(count, *shape) for shape in lift_noise(graph, rows.dtype)]
-        made: Any = torch.vmap(graph, chunk_size=AT_ONCE)(rows, *noise)
-        return list(made)
+        graph = captured(drawn, [rows[0]], noise=rows.dtype)
+        noise = [torch.randn(count, *shape) for shape in graph.noise]
+        many = torch.vmap(lambda row, *noise: graph(row, noise=noise), chunk_size=AT_ONCE)
+        return list(many(rows, *noise))
     except (Refused, RuntimeError):
         each = [drawn(row) for row in rows]
         return [torch.stack(parts) for parts in zip(*each, strict=True)]

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from plausible.inference.engines.engine import Backend
-from plausible.inference.graphs.capture import Refused, capture
+from plausible.inference.graphs.capture import Refused
+from plausible.inference.graphs.graph import captured
 from plausible.inference.posterior.gradient import Gradient, Vector
 from plausible.inference.posterior.joint import Joint, in_double
 from plausible.inference.posterior.joint_checks import as_context, as_data
@@ -120,9 +121,8 @@ class LogDensity:
             return list(self._joint.values(row).values())
 
         try:
-            graph = capture(lambda row: values(row), [rows[0].clone()])
-            many: Any = torch.vmap(graph, chunk_size=AT_ONCE)
-            made = list(many(rows))
+            graph = captured(values, [rows[0].clone()])
+            made = list(torch.vmap(graph, chunk_size=AT_ONCE)(rows))
         except (Refused, RuntimeError):
             each = [values(row) for row in rows]
             made = [torch.stack(parts) for parts in zip(*each, strict=True)]

@@ -209,7 +209,7 @@ def test_buffers_of_a_module_in_a_closure_move_once_a_round(
     compile: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rounds beyond the last of an epoch, which fill a call, must not reach the averages."""
-    monkeypatch.setattr("plausible.inference.engines.compiled._UNROLLED", ((1e9, 4),))
+    monkeypatch.setattr("plausible.inference.engines.phases._UNROLLED", ((1e9, 4),))
     monkeypatch.setattr("plausible.inference.engines.choice._CAPTURE_PAYS", 0)
     kept = {}
     for engine in (False, compile):
@@ -247,7 +247,7 @@ def test_a_model_that_recovers_from_an_error_goes_on_in_pyro(
         return model
 
     monkeypatch.setattr("plausible.inference.engines.choice._CAPTURE_PAYS", 0)
-    monkeypatch.setattr("plausible.inference.engines.compiled._COMPILING", float("inf"))
+    monkeypatch.setattr("plausible.inference.engines.phases._COMPILING", float("inf"))
     turned = torch.tensor([[1.0, -1.0, 0.0], [0.0, 1.0, -1.0], [-1.0, 0.0, 1.0]])
     result = assert_as_pyro(make, "eager", "Its graph failed", data=normals(64, 3) @ (2 * turned))
     assert result.backend.since > 0 and result.backend.fallback

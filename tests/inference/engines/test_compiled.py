@@ -73,10 +73,10 @@ class Here:
 def test_compiled_code_trains_as_the_graphs_do(
     name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = "plausible.inference.engines.compiled"
-    monkeypatch.setattr(f"{engine}._UNROLLED", ((float("inf"), (ALWAYS | SLOW)[name]),))
+    count = (ALWAYS | SLOW)[name]
+    monkeypatch.setattr("plausible.inference.engines.phases._UNROLLED", ((float("inf"), count),))
     if name not in IN_PROCESS_OF_ITS_OWN:
-        monkeypatch.setattr(f"{engine}.Compilation", Here)
+        monkeypatch.setattr("plausible.inference.graphs.machine_code.Compilation", Here)
     compiled, weights = trained(name, compile=True)
     assert compiled.backend.engine == "compiled", compiled.backend.reason
     assert not compiled.backend.fallback, compiled.backend.reason

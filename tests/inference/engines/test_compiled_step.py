@@ -11,9 +11,9 @@ from constructs import CONSTRUCTS
 from harness import prepared
 
 from plausible.inference.engines.compiled_step import CompiledStep
-from plausible.inference.engines.cuda import replaying
-from plausible.inference.engines.packing import pack
+from plausible.inference.engines.packing import Packing
 from plausible.inference.engines.plans import Plan
+from plausible.inference.graphs.cuda import replaying
 
 COUNT = 4
 
@@ -85,6 +85,6 @@ def compiled_step_of_minibatches() -> Iterator[CompiledStep]:
     construct.data, construct.batch_size = (torch.arange(64.0),), 4
     with prepared(construct) as run:
         plan = Plan(run.players, run.weights, run.batches, 0, fixed=True)
-        packed = pack(run.players.optimizer_states, run.weights, [frozenset(plan.graphs[0].moved)])
+        packed = Packing(run.players, run.weights).of({0: plan.graphs[0].moved})
         yield CompiledStep(plan, packed, COUNT, small=True)
         packed[0].unpack()

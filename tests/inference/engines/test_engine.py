@@ -13,7 +13,8 @@ from pyro.infer.autoguide import AutoNormal
 from torch import Tensor, nn
 
 from plausible.inference import Fit, Progress, fit
-from plausible.inference.engines import compiled as engine_module
+from plausible.inference.engines import phases
+from plausible.inference.engines.compiled import CompiledEngine
 from plausible.inference.engines.compiled_step import CompiledStep
 from plausible.inference.graphs.background import Compilation
 from plausible.models import SGD, VAE, MaximumLikelihood, ModelError, TrainingError
@@ -26,7 +27,7 @@ X = (torch.arange(1000 * 30).reshape(1000, 30) * 7 % 11 < 4).float()
 @pytest.fixture(autouse=True)
 def three_rounds_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not eight, which take longer to compile."""
-    monkeypatch.setattr(engine_module, "_UNROLLED", ((1e9, 3),))
+    monkeypatch.setattr(phases, "_UNROLLED", ((1e9, 3),))
 
 
 def rates(n: Tensor, y: Tensor) -> None:
@@ -49,12 +50,12 @@ def small_vae() -> VAE:
 def never(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compile nothing, and load nothing."""
     for name in ("_COMPILING", "_LOADING", "_LOADING_AGAIN"):
-        monkeypatch.setattr(engine_module, name, float("inf"))
+        monkeypatch.setattr(phases, name, float("inf"))
 
 
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_COMPILING", "_LOADING", "_LOADING_AGAIN"):
-        monkeypatch.setattr(engine_module, name, 0.0)
+        monkeypatch.setattr(phases, name, 0.0)
 
 
 def test_compiled_and_captured_runs_see_the_same_noise(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +117,7 @@ def test_the_code_is_tried_by_full_calls(monkeypatch: pytest.MonkeyPatch) -> Non
     # Seen failing: with stretches that grew only where one call had done all their rounds, captured
     # graphs, which do one, kept them at two, and the code was timed doing two rounds of three.
     at_once(monkeypatch)
-    monkeypatch.setattr(engine_module, "unrolling_pays", lambda *_: True)
+    monkeypatch.setattr(phases, "unrolling_pays", lambda *_: True)
     done, run = Compilation.done, CompiledStep.run
     monkeypatch.setattr(Compilation, "done", lambda self: self.process.wait() is None or done(self))
     asked = []
@@ -127,8 +128,8 @@ def test_the_code_is_tried_by_full_calls(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(CompiledStep, "run", recorded)
     fitted(600)
-    assert len(asked) > engine_module._TRIED
-    assert set(asked[: engine_module._TRIED]) == {3}
+    assert len(asked) > phases.TRIED
+    assert set(asked[: phases.TRIED]) == {3}
 
 
 def test_auto_compiles_single_rounds_unless_code_of_several_is_there(
@@ -215,7 +216,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_the_weights_before(compile
 def test_ctrl_c_saves_a_compiled_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fitted(8, compile=True)
     calls = []
-    advance = engine_module.CompiledEngine.advance
+    advance = CompiledEngine.advance
 
     def interrupting(self: Any, batches: Any, number: int, limit: int) -> Tensor:
         calls.append(number)
@@ -223,7 +224,7 @@ def test_ctrl_c_saves_a_compiled_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
             os.kill(os.getpid(), signal.SIGINT)
         return advance(self, batches, number, limit)
 
-    monkeypatch.setattr(engine_module.CompiledEngine, "advance", interrupting)
+    monkeypatch.setattr(CompiledEngine, "advance", interrupting)
     result = fitted(10**6, compile=True, out=tmp_path)
     assert result.interrupted and result.checkpoint is not None and 0 < result.steps < 10**6
     assert torch.load(result.checkpoint)["engine"] == "compiled"

@@ -293,7 +293,7 @@ def test_a_failed_compilation_leaves_the_graph(
     worker(script)
     if not wait:  # begin to compile after the first ten rounds, whatever is left
         monkeypatch.setattr("plausible.inference.engines.choice._CAPTURE_PAYS", 0)
-        monkeypatch.setattr("plausible.inference.engines.compiled._COMPILING", 0.0)
+        monkeypatch.setattr("plausible.inference.engines.phases._COMPILING", 0.0)
         monkeypatch.setattr(f"{__name__}.STEPS", 400)
     result = trained(model, compile=True if wait else "auto")
     assert_fell_back(result, "captured", why)

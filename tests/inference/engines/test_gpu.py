@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.distributions import constraints
 
 from plausible.inference import fit
-from plausible.inference.engines.cuda import record
 from plausible.inference.graphs.capture import Refused
+from plausible.inference.graphs.cuda import record
 from plausible.inference.training.result import Fit
 from plausible.models import VAE
 

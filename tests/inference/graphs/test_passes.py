@@ -1,6 +1,5 @@
 """Capture and its passes, one by one, on graphs of a few operations."""
 
-import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,6 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from plausible.inference.engines.optimizer_state import OptimizerState
 from plausible.inference.engines.plans import Plan
-from plausible.inference.engines.rounds import Operations
 from plausible.inference.graphs.capture import Refused, capture
 from plausible.inference.graphs.equality import Supplied, check_equal
 from plausible.inference.graphs.passes import (
@@ -225,33 +223,6 @@ def test_a_buffer_that_moves_is_read_anew() -> None:
     assert len(hoisted) == 1
     made = [float(graph(*state, x, *hoisted)[0]) for _ in range(3)]
     assert made == [1.5, 1.75, 1.875]
-
-
-# Operations. Seen failing: graphs that draw taken for such that do not.
-
-
-def test_operations_survive_pickling_and_go_on_drawing() -> None:
-    def function(w: Tensor) -> list[Tensor]:
-        return [w * torch.rand(3), torch.bernoulli(0.5 * w), torch.full((), float("inf")) * w]
-
-    w = torch.ones(3)
-    made = Operations(capture(function, [w]))
-    again = pickle.loads(pickle.dumps(made))
-    assert again.draws and again.count == made.count and again.text == made.text
-    torch.manual_seed(1)
-    expected = function(w)
-    torch.manual_seed(1)
-    torch.testing.assert_close(again(w), expected, rtol=0, atol=0)
-    assert not torch.equal(again(w)[0], again(w)[0])
-
-
-def test_operations_say_whether_they_draw() -> None:
-    assert not Operations(capture(lambda w: [w + 1], [torch.ones(3)])).draws
-
-
-@pytest.mark.parametrize("function", [torch.lgamma, torch.digamma, torch._standard_gamma])
-def test_a_gamma_is_no_product_of_matrices(function: Callable[[Tensor], Tensor]) -> None:
-    assert Operations(capture(lambda w: [function(w + 1)], [torch.ones(())])).work == 2.0
 
 
 # Plans.
