@@ -1,7 +1,6 @@
 """Which engine a run gets."""
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from plausible.inference.engines.batches import Batches
 from plausible.inference.engines.compiled import CompiledEngine
@@ -20,32 +19,31 @@ _CAPTURE_PAYS = 500
 def engine_for(
     players: Players,
     batches: Batches,
-    steps: int,
-    first: int,
+    rounds: range,
     compile: Literal["auto"] | bool,
     before: str | None,
-    callbacks: Sequence[Any],
+    watched: bool,
 ) -> Engine:
     """The engine for a run.
 
     Args:
         players: of the objective.
         batches: the data.
-        steps: rounds of the whole run.
-        first: number of the first round.
+        rounds: those to do; they end with the last one of the whole run.
         compile: as `fit` was asked.
         before: the engine at the end of the run that is resumed; None for a new one.
-        callbacks: who looks on between rounds.
+        watched: whether callbacks look on between rounds.
     """
     if compile is False:
         return EagerEngine(players, "compile=False asked for it.")
     auto = compile == "auto"
-    if auto and before in (None, "eager") and steps - first < _CAPTURE_PAYS:
+    if auto and before in (None, "eager") and len(rounds) < _CAPTURE_PAYS:
         return EagerEngine(players, f"Fewer than {_CAPTURE_PAYS} steps do not pay for a capture.")
     try:
         wait = not auto or before == "compiled"
-        watched = bool(callbacks)
-        return CompiledEngine(players, batches, steps, first, wait, thrifty=auto, watched=watched)
+        return CompiledEngine(
+            players, batches, rounds.stop, rounds.start, wait, thrifty=auto, watched=watched
+        )
     except Refused as refused:
         reason = f"Model and guide run step by step in Pyro, which is slower, because {refused}."
         return EagerEngine(players, reason, fallback=True)

@@ -49,7 +49,7 @@ class CompiledEngine:
         thrifty: bool = False,
         watched: bool = False,
     ) -> None:
-        self.players, self.names, self.batches = players, players.names, batches
+        self.players, self.batches = players, batches
         self.eager = EagerEngine(players)
         self.weights = weights_of_run(players)
         self._cuda = players.fabric.device.type == "cuda"
@@ -106,12 +106,6 @@ class CompiledEngine:
         kind = self._kind(number)
         most = limit if phase.stage == "decided" else min(limit, phase.step.count)
         return phase.step.run(number, most, lambda n: self._kind(n) == kind)
-
-    def state_dict(self) -> dict[str, Any]:
-        return self.players.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.players.load_state_dict(state)
 
     def close(self) -> None:
         for phase in self._phases.values():

@@ -1,7 +1,5 @@
 """The engine that runs Pyro as it is: the reference for all others."""
 
-from typing import Any
-
 from torch import Tensor
 
 from plausible.inference.engines.batches import Batches
@@ -22,7 +20,7 @@ class EagerEngine:
     def __init__(
         self, players: Players, reason: str = "compile=False asked for it.", fallback: bool = False
     ) -> None:
-        self.players, self.names = players, players.names
+        self.players = players
         self.backend = Backend("eager", reason, fallback=fallback)
 
     def advance(self, batches: Batches, number: int, limit: int) -> Tensor:
@@ -33,12 +31,6 @@ class EagerEngine:
             players.latest[i] = loss
         players.objective.after_step(players.program, players.state)
         return players.latest.clone().unsqueeze(0)
-
-    def state_dict(self) -> dict[str, Any]:
-        return self.players.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.players.load_state_dict(state)
 
     def close(self) -> None:
         """Nothing goes on beside this engine."""

@@ -1,7 +1,7 @@
 """What carries out the rounds of an objective, and how it says which engine it is."""
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from torch import Tensor
 
@@ -73,8 +73,6 @@ class Report:
 class Engine(Protocol):
     """Carries out rounds; the training loop knows nothing else of it."""
 
-    names: tuple[str, ...]
-
     @property
     def backend(self) -> Backend: ...
 
@@ -85,12 +83,6 @@ class Engine(Protocol):
             The players' losses, shape (rounds done, players).
         """
         ...
-
-    def state_dict(self) -> dict[str, Any]:
-        """The optimisers' state and every player's latest loss."""
-        ...
-
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
     def close(self) -> None:
         """End what goes on beside the training, and give parameters memory of their own."""

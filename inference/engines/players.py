@@ -96,6 +96,7 @@ class Players:
         return loss.detach(), list(torch.autograd.grad(loss, own, allow_unused=True))
 
     def state_dict(self) -> dict[str, Any]:
+        """The optimisers' state and every player's latest loss."""
         return {
             "optimizers": [state.state_dict() for state in self.optimizer_states],
             "latest": self.latest.cpu().clone(),

@@ -1,42 +1,18 @@
 """`fit`: one training loop for every model, ours or a user's own Pyro function with its guide."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import pyro
-import torch
-from torch import Tensor
-
-from plausible.inference.engines.batches import Batches
 from plausible.inference.engines.choice import engine_for
-from plausible.inference.engines.eager import EagerEngine
-from plausible.inference.engines.players import Players
-from plausible.inference.engines.sources import (
-    Source,
-    TensorSource,
-    as_source,
-    first_batch,
-    permutation,
-)
-from plausible.inference.isolation import OwnParameters, isolated, own_modes, training
-from plausible.inference.program import as_program
-from plausible.inference.training.arguments import (
-    batch_size_of,
-    check_names,
-    fabric_for,
-    objective_of,
-    rounds_of,
-    seed_of,
-)
-from plausible.inference.training.checkpoints import description, read_checkpoint, writable_folder
+from plausible.inference.isolation import isolated, own_modes, training
+from plausible.inference.training.arguments import check_names, fabric_for
 from plausible.inference.training.failures import out_of_memory
 from plausible.inference.training.loop import Run
+from plausible.inference.training.prepare import prepare
+from plausible.inference.training.request import request
 from plausible.inference.training.result import Fit, Progress
-from plausible.inference.training.supports import check_supports
-from plausible.models.errors import CheckpointError, PlausibleError
-from plausible.models.objectives.batch import Batch, Layout
+from plausible.models.errors import PlausibleError
 from plausible.models.objectives.objective import Objective
 
 __all__ = ["fit"]
@@ -112,127 +88,49 @@ def fit(
         TrainingError: if a step fails, a loss is not finite or memory runs out; says where, and
             what was saved.
     """
-    program = as_program(model, guide)
-    objective = objective_of(objective, model)
     check_names(precision, compile, checkpoint_seconds, callbacks, context)
-    seed = seed_of(seed)
-    source = as_source(data)
-    if isinstance(source, TensorSource):
-        program.check(*source.tensors)
-    total = len(source)
-    size = batch_size_of(batch_size, model, total)
-    rounds = rounds_of(epochs, steps, size, total)
-    settings = {
-        "batch_size": size,
-        "seed": seed,
-        "data": total,
-        "checksum": _checksum(source) if out is not None or resume is not None else None,
-        "objective": re.sub(r" at 0x[0-9a-f]+", "", repr(objective)),
-        "precision": precision,
-    }
-    content = read_checkpoint(resume) if resume is not None else None
-    if content is not None and resume is not None:
-        _check_same(content, settings, model, resume)
-        out = out if out is not None else _folder_of(resume)
+    asked = request(
+        model,
+        data,
+        guide,
+        objective,
+        context,
+        epochs,
+        steps,
+        batch_size,
+        precision,
+        seed,
+        out,
+        resume,
+    )
     fabric = fabric_for(device, precision)
     run: Run | None = None
     try:
-        source = source.to(fabric.device)
-        program.to(fabric.device)
-        with isolated(seed, fabric.device) as store, own_modes(fabric.device), training(program):
-            constants = {
-                name: value.to(fabric.device) if isinstance(value, Tensor) else value
-                for name, value in (context or {}).items()
-            }
-            layout = _prepared(program, objective, source, size, seed, constants, fabric.device)
-            state = objective.state(program).to(fabric.device)
-            players = Players(program, objective, state, fabric)
-            batches = Batches(source, size, seed, constants, layout, fabric.device)
-            run = Run(
-                model=model,
-                program=program,
-                engine=EagerEngine(players),
-                state=state,
-                batches=batches,
-                steps=rounds,
-                device=fabric.device,
-                callbacks=tuple(callbacks),
-                folder=writable_folder(out) if out is not None else None,
-                checkpoint_seconds=checkpoint_seconds,
-                settings=settings,
+        with (
+            isolated(asked.seed, fabric.device) as store,
+            own_modes(fabric.device),
+            training(asked.program),
+        ):
+            prepared = prepare(asked, fabric)
+            engine = engine_for(
+                prepared.players,
+                prepared.batches,
+                range(prepared.step, prepared.steps),
+                compile,
+                before=prepared.engine,
+                watched=bool(callbacks),
             )
-            if content is not None and resume is not None:
-                run.restore(content, resume)
-            before = content["engine"] if content is not None else None
-            run.engine = engine_for(players, batches, rounds, run.step, compile, before, callbacks)
+            run = Run(prepared, engine, tuple(callbacks), checkpoint_seconds)
             try:
                 run.train()
             finally:
-                run.engine.close()
-            stored = pyro.get_param_store().items()
-            params = {name: value.detach().clone() for name, value in stored}
+                engine.close()
+            return run.result(store)
     except (RuntimeError, MemoryError) as error:
         explained = None
         if not isinstance(error, PlausibleError):
-            written = run.written if run is not None else None
-            explained = out_of_memory(error, run.step if run is not None else 0, size, written)
+            done, written = (run.step, run.written) if run is not None else (0, None)
+            explained = out_of_memory(error, done, asked.batch_size, written)
         if explained is None:
             raise
         raise explained from error
-    return Fit(
-        model=model,
-        losses=run.curves(),
-        steps=run.step,
-        seconds=run.seconds,
-        interrupted=run.interrupted,
-        backend=run.engine.backend,
-        params=params,
-        checkpoint=run.written,
-        _store=store,
-    )
-
-
-def _prepared(
-    program: Any,
-    objective: Objective,
-    source: Source,
-    size: int,
-    seed: int,
-    context: Mapping[str, Any],
-    device: torch.device,
-) -> Layout | None:
-    """Run model and guide once before the first step, on both batch sizes that will occur."""
-    total = len(source)
-    order = permutation(total, seed, 0).to(device)
-    batch = Batch(first_batch(source, order[:size]), context, total)
-    other = None
-    if size < total:
-        last = total % size or (size - 1 if size > 2 else size + 1)
-        other = Batch(first_batch(source, order[:last]), context, total)
-    if not isinstance(source, TensorSource):
-        program.check(*batch.args)
-    with OwnParameters():
-        layout = objective.prepare(program, batch, other)
-    if isinstance(source, TensorSource) and other is not None:
-        check_supports(program, batch, source.tensors)
-    return layout
-
-
-def _checksum(source: Source) -> int | None:
-    return source.checksum() if isinstance(source, TensorSource) else None
-
-
-def _folder_of(resume: str | Path) -> Path:
-    return Path(resume) if Path(resume).is_dir() else Path(resume).parent
-
-
-def _check_same(
-    content: Mapping[str, Any], settings: Mapping[str, Any], model: Any, path: str | Path
-) -> None:
-    recorded = {**content["settings"], "model": content["model"]}
-    for name, value in {**settings, "model": description(model)}.items():
-        if recorded.get(name) != value:
-            raise CheckpointError(
-                f"The run in {path} had {name}={recorded.get(name)}, but now it is {value}: "
-                "resume with what it was started with, or start anew with another out=."
-            )

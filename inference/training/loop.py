@@ -6,19 +6,18 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyro
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from plausible.inference.engines.batches import Batches
 from plausible.inference.engines.engine import Engine
 from plausible.inference.isolation import garbage_set_aside, generators, random_state_kept
 from plausible.inference.program import weights_of
-from plausible.inference.training.checkpoints import description, load_weights, write_checkpoint
+from plausible.inference.training.checkpoints import description, write_checkpoint
 from plausible.inference.training.failures import (
     failed,
     not_finite,
@@ -26,9 +25,10 @@ from plausible.inference.training.failures import (
     parameter_not_finite,
     weights_not_finite,
 )
+from plausible.inference.training.prepare import Prepared
 from plausible.inference.training.progress import Bar, progress_bar
-from plausible.inference.training.result import Progress
-from plausible.models.errors import CheckpointError, ModelError, PlausibleError
+from plausible.inference.training.result import Fit, Progress
+from plausible.models.errors import ModelError, PlausibleError
 
 __all__ = ["Run"]
 
@@ -44,83 +44,65 @@ class Run:
     having stopped. A failure inside a round leaves the last one as it was.
     """
 
-    model: Any
-    program: Any
+    prepared: Prepared
     engine: Engine
-    state: nn.Module
-    batches: Batches
-    steps: int
-    device: torch.device
     callbacks: tuple[Callable[[Progress], None], ...]
-    folder: Path | None
     checkpoint_seconds: float
-    settings: Mapping[str, Any]
-    step: int = 0
-    seconds: float = 0.0
     interrupted: bool = False
     written: Path | None = None
-    losses: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
-        self.losses = torch.zeros(self.steps, len(self.engine.names), device=self.device)
+        prepared = self.prepared
+        self.model, self.program, self.batches = prepared.model, prepared.program, prepared.batches
+        self.names, self.device = prepared.players.names, prepared.device
+        self.steps, self.step, self.seconds = prepared.steps, prepared.step, prepared.seconds
+        self.losses = torch.zeros(self.steps, len(self.names), device=self.device)
+        self.losses[: self.step] = prepared.losses.to(self.device)
         self._saved_at, self._saved_step = time.perf_counter(), -1
-        self._chunk, self._checked = 1, 0
+        self._chunk, self._checked = 1, self.step
         self._fallback = ""
         self._random_states: list[Tensor] = []
-        self._parameters, self._stored = [*self.program.parameters()], len(pyro.get_param_store())
+        self._stored = -1
 
     def curves(self) -> dict[str, Tensor]:
         """Losses of the steps done, by player, on the CPU."""
         done = self.losses[: self.step].cpu()
-        return {name: done[:, i].clone() for i, name in enumerate(self.engine.names)}
+        return {name: done[:, i].clone() for i, name in enumerate(self.names)}
 
-    def restore(self, content: Mapping[str, Any], path: str | Path) -> None:
-        """Go on from a checkpoint.
+    def result(self, store: Mapping[str, Any]) -> Fit:
+        """What `fit` returns.
 
-        Raises:
-            CheckpointError: if it is further than this run goes, or of other players, optimisers
-                or weights; then nothing has changed.
+        Args:
+            store: the run's own parameter store, of Pyro's form; filled when the run is left.
         """
-        if content["step"] > self.steps:
-            raise CheckpointError(
-                f"The run in {path} has done {content['step']} steps, more than the {self.steps} "
-                "asked for: ask for as many at least."
-            )
-        if content["players"] != list(self.engine.names):
-            raise CheckpointError(
-                f"The run in {path} trained {content['players']}, but the objective has "
-                f"{list(self.engine.names)}: resume with the objective that it was started with."
-            )
-        try:
-            self.engine.load_state_dict(content["engine_state"])
-            self.state.load_state_dict(content["objective_state"])
-        except (RuntimeError, ValueError, KeyError) as error:
-            reason = " ".join(str(error).split())
-            raise CheckpointError(
-                f"The optimiser or the objective's state in {path} does not fit this run: {reason}"
-            ) from error
-        load_weights(self.program, content["weights"], path)
-        self.step = self._checked = content["step"]
-        self.seconds = content["seconds"]
-        self.losses[: self.step] = content["losses"].to(self.device)
-        for generator, state in zip(generators(self.device), content["rng"], strict=False):
-            generator.set_state(state)
+        stored = pyro.get_param_store().items()
+        return Fit(
+            model=self.model,
+            losses=self.curves(),
+            steps=self.step,
+            seconds=self.seconds,
+            interrupted=self.interrupted,
+            backend=self.engine.backend,
+            params={name: value.detach().clone() for name, value in stored},
+            checkpoint=self.written,
+            _store=store,
+        )
 
     def content(self) -> dict[str, Any]:
         """Everything that a checkpoint keeps."""
         return {
             "model": description(self.model),
             "weights": {name: w.cpu() for name, w in weights_of(self.program).items()},
-            "engine_state": self.engine.state_dict(),
-            "objective_state": self.state.state_dict(),
+            "engine_state": self.prepared.players.state_dict(),
+            "objective_state": self.prepared.state.state_dict(),
             "rng": [generator.get_state() for generator in generators(self.device)],
             "step": self.step,
             "seconds": self.seconds,
             "losses": self.losses[: self.step].cpu().clone(),
-            "players": list(self.engine.names),
+            "players": list(self.names),
             "engine": self.engine.backend.engine,
             "engine_since": self.engine.backend.since,
-            "settings": dict(self.settings),
+            "settings": dict(self.prepared.settings),
             "torch": torch.__version__,
         }
 
@@ -179,7 +161,7 @@ class Run:
             self._check_finite(self._checked)
 
     def _check_no_new_parameter(self, number: int) -> None:
-        known = {id(p) for p in self._parameters}
+        known = {id(p) for p in self.prepared.parameters}
         for name, parameter in self.program.named_parameters():
             if id(parameter) not in known:
                 raise ModelError(
@@ -205,7 +187,7 @@ class Run:
         if bar.due() or self.step == self.steps:
             bar.draw(self.step, float(self.losses[self.step - 1, 0]), self._label())
         stop = self._call_back(epoch) if self.callbacks else False
-        if self.folder and time.perf_counter() - self._saved_at >= self.checkpoint_seconds:
+        if self.prepared.folder and time.perf_counter() - self._saved_at >= self.checkpoint_seconds:
             self._check_finite(self._checked)
             self._save()
         return stop or self.interrupted
@@ -221,7 +203,7 @@ class Run:
 
     def _call_back(self, epoch: int) -> bool:
         """Show the run to the callbacks; what they draw at random does not change it."""
-        losses = dict(zip(self.engine.names, self.losses[self.step - 1], strict=True))
+        losses = dict(zip(self.names, self.losses[self.step - 1], strict=True))
         progress = Progress(self.model, self.step, self.steps, epoch, losses)
         try:
             with random_state_kept(self.device):
@@ -241,8 +223,8 @@ class Run:
         if culprit is not None:
             raise weights_not_finite(culprit, self.step, self.written)
         self._saved_at = time.perf_counter()
-        if self.folder is not None and self.step != self._saved_step:
-            self.written = write_checkpoint(self.folder, self.content())
+        if self.prepared.folder is not None and self.step != self._saved_step:
+            self.written = write_checkpoint(self.prepared.folder, self.content())
             self._saved_step = self.step
 
 

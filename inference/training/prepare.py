@@ -1,0 +1,162 @@
+"""All that a run needs before its first step: on its device, and with what it has done before."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from plausible.inference.engines.batches import Batches
+from plausible.inference.engines.players import Players
+from plausible.inference.engines.sources import (
+    Source,
+    TensorSource,
+    first_batch,
+    permutation,
+)
+from plausible.inference.isolation import OwnParameters, generators
+from plausible.inference.program import UserProgram
+from plausible.inference.training.checkpoints import load_weights, writable_folder
+from plausible.inference.training.request import Request
+from plausible.inference.training.supports import check_supports
+from plausible.models.base import GenerativeModel
+from plausible.models.errors import CheckpointError
+from plausible.models.objectives.batch import Batch, Layout
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+__all__ = ["Prepared", "prepare"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run before its first step, or before the first after a resumption.
+
+    Attributes:
+        model: as it was given.
+        program: model and guide.
+        players: of the objective, with their parameters and optimisers.
+        state: the objective's own tensors.
+        batches: the data.
+        steps: rounds of the whole run.
+        device: where it runs.
+        folder: for checkpoints; None where none are written.
+        settings: what a resumed run must have in common with this one.
+        parameters: of the program, as they are before the first step.
+        step: steps that are done.
+        seconds: that those took.
+        losses: of those, shape (step, players).
+        engine: the one that did the last of those; None for a new run.
+    """
+
+    model: Any
+    program: GenerativeModel | UserProgram
+    players: Players
+    state: nn.Module
+    batches: Batches
+    steps: int
+    device: torch.device
+    folder: Path | None
+    settings: Mapping[str, Any]
+    parameters: list[Tensor]
+    step: int
+    seconds: float
+    losses: Tensor
+    engine: str | None
+
+
+def prepare(asked: Request, fabric: "Fabric") -> Prepared:
+    """Move a run to its device, run model and guide once, and go on from its checkpoint.
+
+    Raises:
+        DataError: if the data do not fit the model.
+        ModelError: if model, guide or objective cannot be trained as asked.
+        CheckpointError: if `out` cannot be written, or the checkpoint does not fit.
+    """
+    device, program, objective = fabric.device, asked.program, asked.objective
+    source = asked.source.to(device)
+    program.to(device)
+    constants = {
+        name: value.to(device) if isinstance(value, Tensor) else value
+        for name, value in asked.context.items()
+    }
+    layout = _layout(asked, source, constants, device)
+    state = objective.state(program).to(device)
+    players = Players(program, objective, state, fabric)
+    folder = writable_folder(asked.out) if asked.out is not None else None
+    none = torch.zeros(0, len(players.names))
+    done: Mapping[str, Any] = {"step": 0, "seconds": 0.0, "losses": none, "engine": None}
+    if asked.content is not None and asked.resume is not None:
+        done = asked.content
+        _restore(asked, players, done, asked.resume)
+    return Prepared(
+        model=asked.model,
+        program=program,
+        players=players,
+        state=state,
+        batches=Batches(source, asked.batch_size, asked.seed, constants, layout, device),
+        steps=asked.steps,
+        device=device,
+        folder=folder,
+        settings=asked.settings,
+        parameters=[*program.parameters()],
+        step=done["step"],
+        seconds=done["seconds"],
+        losses=done["losses"],
+        engine=done["engine"],
+    )
+
+
+def _layout(
+    asked: Request, source: Source, context: Mapping[str, Any], device: torch.device
+) -> Layout | None:
+    """Run model and guide once before the first step, on both batch sizes that will occur."""
+    total, size, program = len(source), asked.batch_size, asked.program
+    order = permutation(total, asked.seed, 0).to(device)
+    batch = Batch(first_batch(source, order[:size]), context, total)
+    other = None
+    if size < total:
+        last = total % size or (size - 1 if size > 2 else size + 1)
+        other = Batch(first_batch(source, order[:last]), context, total)
+    if not isinstance(source, TensorSource):
+        program.check(*batch.args)
+    with OwnParameters():
+        layout = asked.objective.prepare(program, batch, other)
+    if isinstance(source, TensorSource) and other is not None:
+        check_supports(program, batch, source.tensors)
+    return layout
+
+
+def _restore(
+    asked: Request, players: Players, content: Mapping[str, Any], path: str | Path
+) -> None:
+    """Put optimisers, weights and generators to where a checkpoint left them.
+
+    Raises:
+        CheckpointError: if it is further than this run goes, or of other players, optimisers
+            or weights; then nothing has changed.
+    """
+    if content["step"] > asked.steps:
+        raise CheckpointError(
+            f"The run in {path} has done {content['step']} steps, more than the {asked.steps} "
+            "asked for: ask for as many at least."
+        )
+    if content["players"] != list(players.names):
+        raise CheckpointError(
+            f"The run in {path} trained {content['players']}, but the objective has "
+            f"{list(players.names)}: resume with the objective that it was started with."
+        )
+    try:
+        players.load_state_dict(content["engine_state"])
+        players.state.load_state_dict(content["objective_state"])
+    except (RuntimeError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(
+            f"The optimiser or the objective's state in {path} does not fit this run: {reason}"
+        ) from error
+    load_weights(players.program, content["weights"], path)
+    for generator, state in zip(generators(players.fabric.device), content["rng"], strict=False):
+        generator.set_state(state)

@@ -1,0 +1,122 @@
+"""What `fit` was asked for, checked before anything is changed."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from plausible.inference.engines.sources import Source, TensorSource, as_source
+from plausible.inference.program import UserProgram, as_program
+from plausible.inference.training.arguments import batch_size_of, objective_of, rounds_of, seed_of
+from plausible.inference.training.checkpoints import description, read_checkpoint
+from plausible.models.base import GenerativeModel
+from plausible.models.errors import CheckpointError
+from plausible.models.objectives.objective import Objective
+
+__all__ = ["Request", "request"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `fit` was asked for, checked; nothing was changed yet.
+
+    Attributes:
+        model: as it was given.
+        program: model and guide.
+        objective: what to train for.
+        source: the data.
+        context: constants, passed to model and guide by keyword.
+        batch_size: data per step.
+        steps: rounds of the whole run.
+        seed: of everything.
+        out: folder for checkpoints; None where none are written.
+        resume: the checkpoint to go on from; None for a new run.
+        content: what that checkpoint holds.
+        settings: what a resumed run must have in common with the one that it goes on from.
+    """
+
+    model: Any
+    program: GenerativeModel | UserProgram
+    objective: Objective
+    source: Source
+    context: Mapping[str, Any]
+    batch_size: int
+    steps: int
+    seed: int
+    out: str | Path | None
+    resume: str | Path | None
+    content: Mapping[str, Any] | None
+    settings: Mapping[str, Any]
+
+
+def request(
+    model: Any,
+    data: Any,
+    guide: Any,
+    objective: Objective | None,
+    context: Mapping[str, Any] | None,
+    epochs: int | None,
+    steps: int | None,
+    batch_size: int | Literal["auto"] | None,
+    precision: str,
+    seed: int,
+    out: str | Path | None,
+    resume: str | Path | None,
+) -> Request:
+    """Check the arguments of `fit`, and read the checkpoint that it goes on from.
+
+    Raises:
+        DataError: if the data are none, or do not fit the model.
+        ModelError: if model, guide or an argument cannot be trained as asked.
+        CheckpointError: if the checkpoint is of another run.
+    """
+    program, chosen, seed = as_program(model, guide), objective_of(objective, model), seed_of(seed)
+    source = as_source(data)
+    if isinstance(source, TensorSource):
+        program.check(*source.tensors)
+    size = batch_size_of(batch_size, model, len(source))
+    kept = isinstance(source, TensorSource) and (out is not None or resume is not None)
+    settings = {
+        "batch_size": size,
+        "seed": seed,
+        "data": len(source),
+        "checksum": source.checksum() if kept else None,
+        "objective": re.sub(r" at 0x[0-9a-f]+", "", repr(chosen)),
+        "precision": precision,
+    }
+    content = None
+    if resume is not None:
+        content = read_checkpoint(resume)
+        _check_same(content, settings, model, resume)
+        out = out if out is not None else _folder_of(resume)
+    return Request(
+        model=model,
+        program=program,
+        objective=chosen,
+        source=source,
+        context=context or {},
+        batch_size=size,
+        steps=rounds_of(epochs, steps, size, len(source)),
+        seed=seed,
+        out=out,
+        resume=resume,
+        content=content,
+        settings=settings,
+    )
+
+
+def _folder_of(resume: str | Path) -> Path:
+    return Path(resume) if Path(resume).is_dir() else Path(resume).parent
+
+
+def _check_same(
+    content: Mapping[str, Any], settings: Mapping[str, Any], model: Any, path: str | Path
+) -> None:
+    recorded = {**content["settings"], "model": content["model"]}
+    for name, value in {**settings, "model": description(model)}.items():
+        if recorded.get(name) != value:
+            raise CheckpointError(
+                f"The run in {path} had {name}={recorded.get(name)}, but now it is {value}: "
+                "resume with what it was started with, or start anew with another out=."
+            )
