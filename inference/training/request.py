@@ -76,12 +76,14 @@ def request(
     if isinstance(source, TensorSource):
         program.check(*source.tensors)
     size = batch_size_of(batch_size, model, len(source))
-    kept = isinstance(source, TensorSource) and (out is not None or resume is not None)
+    checksum = None
+    if isinstance(source, TensorSource) and (out is not None or resume is not None):
+        checksum = source.checksum()
     settings = {
         "batch_size": size,
         "seed": seed,
         "data": len(source),
-        "checksum": source.checksum() if kept else None,
+        "checksum": checksum,
         "objective": re.sub(r" at 0x[0-9a-f]+", "", repr(chosen)),
         "precision": precision,
     }
