@@ -1,7 +1,7 @@
-"""The compiled engine: a round of training as one flat tensor graph.
+"""What carries out the rounds of training: Pyro as it is, captured graphs, or compiled code.
 
-`capture` runs a Pyro program once and keeps what it did to tensors; `passes` prepares that graph;
-`rounds` puts the optimisers into it and several rounds into one call; `check` compares it with
-Pyro before it is trusted; `inductor`, `worker` and `background` compile it in another process;
-`engine` trains with it. docs/engine.md explains the whole on one page.
+`choice` picks an engine for `fit`, `engine` says what one is, `eager` is the reference. `plans` hold
+the graphs of a round, checked against Pyro; `rounds` puts the optimisers into them; `phases` and
+`compiled` take them to machine code by way of `plausible.inference.graphs`. docs/engine.md explains
+both on one page.
 """

@@ -77,14 +77,14 @@ class Batches:
         return tuple(x[first : first + room] for x in self._ahead)
 
     def _look_ahead(self, number: int, room: int) -> None:
-        """Gather the full batches of as many rounds as fit, and room after the last one."""
+        """Gather the full batches of all rounds that fit, and room after the last one."""
         self._turn_to(number)
         start = (number % self.per_epoch) * self.size
         row = sum(x.numel() for x in self.source.batch(self._order[:1]))
         rounds = min(self.like(number), max(room, _AHEAD // max(1, row * self.size)))
         index = self._order[start : start + rounds * self.size]
-        made = self.source.batch(torch.cat([index, index.new_zeros((room - 1) * self.size)]))
-        self._ahead = tuple(x.view(-1, self.size, *x.shape[1:]) for x in made)
+        gathered = self.source.batch(torch.cat([index, index.new_zeros((room - 1) * self.size)]))
+        self._ahead = tuple(x.view(-1, self.size, *x.shape[1:]) for x in gathered)
         self._rounds_ahead = range(number, number + rounds)
 
     def _args(self, number: int) -> tuple[Tensor, ...]:

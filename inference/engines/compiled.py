@@ -1,4 +1,4 @@
-"""The engine that trains with captured graphs, and with compiled ones as soon as they are there."""
+"""The engine that trains with captured graphs, and with compiled code once there is some."""
 
 import math
 import time

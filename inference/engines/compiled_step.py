@@ -106,8 +106,8 @@ class CompiledStep:
             self._draw(count)
             if self.count > 1:
                 self._rounds.fill_(count)
-            made = self.code(*inputs)
-            losses.append((made if isinstance(made, Tensor) else made[0])[:count])
+            result = self.code(*inputs)
+            losses.append((result if isinstance(result, Tensor) else result[0])[:count])
             done += count
             if limit - done < self.count or not alike(number + done):
                 break
@@ -118,10 +118,10 @@ class CompiledStep:
         return rows
 
     def _draw(self, count: int) -> None:
-        """Fill the noise of so many rounds with what they would draw one by one."""
+        """Fill the noise of some rounds with what they would draw one by one."""
         if not self.function.draws:
             return
-        if self._noise.is_cuda:  # there, what is drawn depends on how much is drawn at once
+        if self._noise.is_cuda:  # where the numbers depend on how many are drawn at once
             for row in self._noise[:count]:
                 row.normal_()
         else:
@@ -129,7 +129,7 @@ class CompiledStep:
 
     @torch.no_grad()
     def verify(self, number: int) -> None:
-        """Compare a call of the code with as many rounds of the graphs, then undo both.
+        """Compare a call of the code with the same rounds of the graphs, then undo both.
 
         Raises:
             Refused: if losses, moments, parameters or buffers differ.
@@ -150,9 +150,9 @@ class CompiledStep:
             expected = _swap(changing, before)
         check_equal("the loss of the compiled code", [losses], [torch.stack(rows)], tolerance)
         counted = self._counted(expected)
-        moved = [_change(e, b)[c] for e, b, c in zip(expected, before, counted, strict=True)]
-        made = [_change(g, b)[c] for g, b, c in zip(given, before, counted, strict=True)]
-        check_equal("what the compiled code changes", made, moved, 50 * tolerance)
+        right = [_change(e, b)[c] for e, b, c in zip(expected, before, counted, strict=True)]
+        changes = [_change(g, b)[c] for g, b, c in zip(given, before, counted, strict=True)]
+        check_equal("what the compiled code changes", changes, right, 50 * tolerance)
 
     def _counted(self, state: list[Tensor]) -> list[Tensor]:
         """Which numbers of the state are compared.

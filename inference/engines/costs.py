@@ -2,16 +2,16 @@
 
 __all__ = ["break_even", "unrolling_pays"]
 
-# Compiling takes so many seconds, and so much more for each operation; compiled code saves so much
-# of a step, and so much more for each operation; a call takes so long besides its rounds.
+# Seconds that compiling takes, and more for each operation; the share of a step that compiled code
+# saves, and seconds more for each operation; seconds of a call besides its rounds.
 _COMPILE, _COMPILE_EACH, _SAVED, _SAVED_EACH, _CALL = 6.0, 1 / 80, 0.4, 4e-6, 1.5e-5
 
 
 def break_even(operations: int, count: int, small: bool, seconds: float) -> float:
-    """How many seconds of training by captured graphs pay for compiling beside them.
+    """How many seconds of training by captured graphs pay for compiling at the same time.
 
-    Training that keeps all cores busy is held up by as long as compiling takes of one core, which
-    is then twice as long by the clock; training on one thread is not held up.
+    Compiling takes one core. Training that keeps all cores busy loses that core's time and makes
+    compiling itself take twice as long; training on one thread loses nothing.
 
     Args:
         operations: of a round.
@@ -25,7 +25,7 @@ def break_even(operations: int, count: int, small: bool, seconds: float) -> floa
 
 
 def unrolling_pays(operations: int, count: int, rounds: int) -> bool:
-    """Whether so many rounds, `count` a call, save more time than the longer code takes to compile.
+    """Whether several rounds a call save more time than their longer code takes to compile.
 
     Args:
         operations: of a round.

@@ -33,4 +33,4 @@ class EagerEngine:
         return players.latest.clone().unsqueeze(0)
 
     def close(self) -> None:
-        """Nothing goes on beside this engine."""
+        """This engine holds nothing that has to be released."""

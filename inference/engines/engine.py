@@ -18,7 +18,7 @@ class Backend:
         engine: "eager" (Pyro as it is), "captured" (one tensor graph, operation by operation) or
             "compiled" (the graph as machine code); the last where they took turns.
         reason: one sentence.
-        compile_seconds: time that compiling took, beside the training; None where nothing was
+        compile_seconds: time that compiling took, while training went on; None where nothing was
             compiled.
         steps_per_second: rate of every engine that trained, by name.
         since: number of the first step of the last engine.
@@ -56,7 +56,7 @@ class Report:
     spent: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     def count(self, engine: str, rounds: int, seconds: float) -> None:
-        """Add what so many rounds took."""
+        """Add the time that some rounds took."""
         done, spent = self.spent.get(engine, (0, 0.0))
         self.spent[engine] = done + rounds, spent + seconds
 
@@ -85,5 +85,5 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """End what goes on beside the training, and give parameters memory of their own."""
+        """End compilations, and give parameters memory of their own."""
         ...

@@ -28,12 +28,12 @@ class OptimizerState:
     @torch.no_grad()
     def move(self, gradients: Sequence[Tensor | None], go: Tensor) -> None:
         """One step, where `go` is true. Parameters without a gradient stay as they are."""
-        there = [i for i, g in enumerate(gradients) if g is not None]
+        moving = [i for i, g in enumerate(gradients) if g is not None]
         self.step.add_(go)
         self.optimizer.update_in_place(
-            [self.parameters[i].detach() for i in there],
+            [self.parameters[i].detach() for i in moving],
             [g for g in gradients if g is not None],
-            {name: [m[i] for i in there] for name, m in self.moments.items()},
+            {name: [m[i] for i in moving] for name, m in self.moments.items()},
             self.step,
             go,
         )

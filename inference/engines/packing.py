@@ -86,7 +86,7 @@ class Packing:
                 have a gradient.
 
         Raises:
-            Refused: if a parameter belongs to two players, or is no weight of the program.
+            Refused: if a parameter belongs to two players, or not to the program.
         """
         if self._packed is None:
             positions = {id(w): i for i, w in enumerate(self._weights)}

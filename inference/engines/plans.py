@@ -116,10 +116,10 @@ class Plan:
         )
         check_memory(self.players.optimizer_states[i].parameters, [*self.weights, *graph.held])
         self.written |= graph.written
-        made = PlayerGraph(graph, moved)
+        player_graph = PlayerGraph(graph, moved)
         values = [x.detach().clone() for x in graph.held]
         try:
-            self._compare(i, made, batches.at(number), 0)
+            self._compare(i, player_graph, batches.at(number), 0)
         finally:
             unknown = self._changed(graph.held, values)
         if unknown:
@@ -128,8 +128,8 @@ class Plan:
         for check in range(1, _CHECKS):
             same = 1 if batches.whole else batches.like(number)
             self._shake(generator)  # what was fixed to the weights' values shows at others
-            self._compare(i, made, batches.at(number + check % same), check)
-        return made
+            self._compare(i, player_graph, batches.at(number + check % same), check)
+        return player_graph
 
     @torch.no_grad()
     def _changed(self, tensors: list[Tensor], values: list[Tensor]) -> list[Tensor]:
@@ -179,15 +179,15 @@ class Plan:
         before = [self.weights[j].detach().clone() for j in sorted(written)]
         with random_state_kept(device):
             with Supplied(noise, self.dtype) as supplied:
-                loss, found = self.players.loss_and_gradients(i, batch)
-            gradients = [g for g in found if g is not None]
+                loss, every = self.players.loss_and_gradients(i, batch)
+            gradients = [g for g in every if g is not None]
             if supplied.noise:
                 raise Refused("it draws another number of times than when it was captured")
             buffers = self._swap(written, before)
         with random_state_kept(device), torch.no_grad():
             given, given_gradients = graph(self.weights, batch.args, noise)
             given_buffers = self._swap(written, before)
-        if [j for j, g in enumerate(found) if g is not None] != graph.moved:
+        if [j for j, g in enumerate(every) if g is not None] != graph.moved:
             raise Refused("other parameters have a gradient than when it was captured")
         check_equal("the loss", [given], [loss], _TOLERANCE)
         check_equal("a gradient", given_gradients, gradients, _TOLERANCE)
@@ -195,7 +195,7 @@ class Plan:
 
     @torch.no_grad()
     def _swap(self, positions: Iterable[int], values: Sequence[Tensor]) -> list[Tensor]:
-        """Put values into weights, and return what was there."""
+        """Put values into weights, and return those that they had."""
         was = []
         for j, value in zip(sorted(positions), values, strict=True):
             was.append(self.weights[j].detach().clone())
@@ -236,9 +236,9 @@ class Plan:
         for turn in self.turns:
             graph = self.graphs[turn]
             draws, start = cut(noise, graph.noise, start)
-            loss, made = graph(self.weights, batch.args, draws)
+            loss, given = graph(self.weights, batch.args, draws)
             gradients: list[Tensor | None] = [None] * len(players.optimizer_states[turn].parameters)
-            for j, gradient in zip(graph.moved, made, strict=True):
+            for j, gradient in zip(graph.moved, given, strict=True):
                 gradients[j] = gradient
             players.optimizer_states[turn].move(gradients, loss.isfinite())
             players.latest[turn] = loss
@@ -247,7 +247,7 @@ class Plan:
         return players.latest.clone()
 
     def rounds(self, groups: list[list[Group]], count: int, in_place: bool) -> Rounds:
-        """The plan as one function of flat tensors for so many rounds; see `Rounds`."""
+        """The plan as one function of flat tensors for `count` rounds; see `Rounds`."""
         owned = {i for player in groups for group in player for i in group.weights}
         return Rounds(
             turns={i: graph.turn() for i, graph in self.graphs.items()},

@@ -78,8 +78,11 @@ class Group:
 
 
 def padded(size: int) -> int:
-    """The room for so many draws: PyTorch draws normals by 16, so a multiple of it makes the draws
-    of many rounds at once the same as those of one round after the other."""
+    """A number of draws, rounded up to a multiple of 16.
+
+    PyTorch draws normals by 16, so rows of such a length hold the same draws, drawn together or
+    one after the other.
+    """
     return size + -size % 16
 
 
@@ -233,5 +236,5 @@ def _rule(optimizer: Optimizer) -> str:
     numbers = [torch.ones(1) for _ in range(2 + len(names))]
     try:
         return make_fx(step)(*numbers[:2], torch.ones(()), *numbers[2:]).code
-    except Exception:  # one that cannot be compiled has no need of a key
+    except Exception:  # one that cannot be compiled needs no key
         return repr(optimizer)

@@ -123,19 +123,19 @@ def first_batch(source: Source, index: Tensor) -> tuple[Tensor, ...]:
     Raises:
         DataError: unless it is a tuple of tensors with one row for each position.
     """
-    made = source.batch(index)
-    if not isinstance(made, tuple) or not all(isinstance(x, Tensor) for x in made):
+    batch = source.batch(index)
+    if not isinstance(batch, tuple) or not all(isinstance(x, Tensor) for x in batch):
         raise DataError(
             f"The data source's batch() must return a tuple of tensors, but returned "
-            f"{type(made).__name__}."
+            f"{type(batch).__name__}."
         )
-    shapes = [tuple(x.shape) for x in made]
+    shapes = [tuple(x.shape) for x in batch]
     if any(shape[:1] != (len(index),) for shape in shapes):
         raise DataError(
             f"The data source's batch() was asked for {len(index)} data, but returned tensors of "
             f"shapes {', '.join(map(str, shapes))}."
         )
-    return made
+    return batch
 
 
 def permutation(size: int, seed: int, epoch: int) -> Tensor:

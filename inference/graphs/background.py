@@ -1,4 +1,4 @@
-"""Compilation in another process, so that training goes on and a crash there stays there."""
+"""Compilation in another process: training goes on, and survives a crash of the compiler."""
 
 import contextlib
 import os
@@ -23,12 +23,12 @@ __all__ = ["Compilation", "Job"]
 
 @dataclass
 class Job:
-    """What the other process is told.
+    """What the other process needs to know.
 
     Attributes:
         function: what is compiled; it can be pickled.
         inputs: example inputs.
-        path: where the code is to be.
+        path: where the code is written.
         small: whether it runs on one thread.
         threads: number of threads that the code is made for.
         dtype: PyTorch's default type, of floats that the function makes from nothing.
@@ -43,7 +43,7 @@ class Job:
 
 
 class Compilation:
-    """One function being compiled beside the training.
+    """One function being compiled while training goes on.
 
     Raises:
         Refused: if the process cannot be started.

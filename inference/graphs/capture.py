@@ -53,8 +53,8 @@ def capture(
 ) -> GraphModule:
     """The graph of tensor operations that a function carries out on these inputs.
 
-    Gradients taken inside with `torch.autograd.grad` become part of the graph. Everything that is
-    no tensor is fixed to what it was in this run: shapes, numbers, flags, the ways taken.
+    Gradients taken inside with `torch.autograd.grad` become part of the graph. Everything but
+    tensors is fixed to what it was in this run: shapes, numbers, flags, the branches taken.
 
     Args:
         function: from tensors to a sequence of tensors. Modules and closures may hold the inputs.
@@ -102,7 +102,7 @@ def capture(
 
 @contextmanager
 def refusing(what: str) -> Iterator[None]:
-    """Errors inside that are no answer to the user become refusals: `what`, and why."""
+    """Errors inside, but for those that are made for users, become refusals: `what`, and why."""
     try:
         yield
     except (Refused, PlausibleError, MemoryError):
@@ -239,9 +239,9 @@ class _Positions(Tensor):
 
     @classmethod
     def of(cls, numbers: Tensor) -> "_Positions":
-        made = numbers.as_subclass(cls)
-        made._numbers = numbers
-        return made
+        positions = numbers.as_subclass(cls)
+        positions._numbers = numbers
+        return positions
 
     @classmethod
     def __torch_function__(

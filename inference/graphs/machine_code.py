@@ -26,7 +26,7 @@ class MachineCode:
         small: whether the code runs on one thread.
 
     Attributes:
-        seconds: what compiling took; 0 where the code was there.
+        seconds: what compiling took; 0 where the code was kept.
 
     Raises:
         Refused: if there is no C++ compiler.

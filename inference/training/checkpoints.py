@@ -41,7 +41,7 @@ _MODEL = "model_module."
 
 
 def writable_folder(path: str | Path) -> Path:
-    """Make the folder if it is not there, and prove that a file can be written in it.
+    """Make the folder if it does not exist, and prove that a file can be written in it.
 
     Raises:
         CheckpointError: if it cannot.
@@ -188,7 +188,7 @@ def load(path: str | Path, *, model: nn.Module | None = None) -> nn.Module:
     Args:
         path: a run's folder or a checkpoint file.
         model: the model to put the weights into, where the checkpoint cannot describe it (it was
-            built from custom networks, or is no `GenerativeModel`).
+            built from custom networks, or is not a `GenerativeModel`).
 
     Raises:
         CheckpointError: if the file cannot be read, does not describe a model, or does not fit.

@@ -64,7 +64,7 @@ def fit(
         device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "mps".
         precision: "float32", or "bf16" for mixed precision in matrix products and convolutions.
         compile: which engine (docs/engine.md). "auto" captures the model as a tensor graph where
-            the run is long enough, and compiles it beside the training; True waits for the compiled
+            the run is long enough, and compiles it while it trains; True waits for the compiled
             code and uses it in any case; False runs Pyro as it is. What cannot be captured or
             compiled trains all the same: `Fit.backend` says why.
         seed: seed of batches, initial guide and draws.
@@ -74,7 +74,7 @@ def fit(
             stopped (on a CPU, with the same number of threads). Batch norm statistics are kept for
             modules that are given as model or guide, or whose methods are, not for those that only
             `pyro.module` names.
-        checkpoint_seconds: a checkpoint is written after so many seconds, and at the end.
+        checkpoint_seconds: time between checkpoints; one is also written at the end.
         callbacks: called with a `Progress` after every step; what they draw at random does not
             change the run.
 
