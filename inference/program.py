@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from plausible.models.base import GenerativeModel
 from plausible.models.errors import ModelError
 
-__all__ = ["UserProgram", "as_program", "stored_parameters", "weights_of"]
+__all__ = ["Function", "Program", "UserProgram", "as_program", "stored_parameters", "weights_of"]
 
 _STORE = "pyro.param/"
+
+Function = Callable[..., object]  # a function or module with `pyro.sample` statements
 
 
 class UserProgram(nn.Module):
@@ -24,9 +26,9 @@ class UserProgram(nn.Module):
     `pyro.param` and `pyro.module` registered. `fit` keeps a private store for the whole run.
     """
 
-    def __init__(self, model: Any, guide: Any) -> None:
+    def __init__(self, model: Function, guide: Function) -> None:
         super().__init__()
-        self._functions: tuple[Callable[..., Any], Callable[..., Any]] = (
+        self._functions: tuple[Function, Function] = (
             model.model if isinstance(model, GenerativeModel) else model,
             # Such a guide runs the model, observed sites and all; those are not the guide's.
             block(guide, hide_fn=_is_observed) if isinstance(guide, GuideMessenger) else guide,
@@ -59,6 +61,9 @@ class UserProgram(nn.Module):
                 yield name, parameter
 
 
+Program = GenerativeModel | UserProgram
+
+
 def weights_of(program: nn.Module) -> dict[str, Tensor]:
     """Everything that a checkpoint keeps of a program, by name; the tensors themselves."""
     return {**program.state_dict(), **stored_parameters(program)}
@@ -72,7 +77,7 @@ def stored_parameters(program: nn.Module) -> dict[str, Tensor]:
     return {name: p.detach() for name, p in named if name.startswith(_STORE)}
 
 
-def as_program(model: Any, guide: Any) -> GenerativeModel | UserProgram:
+def as_program(model: Function, guide: Function | None) -> Program:
     """The model itself where it brings its own guide; a `UserProgram` otherwise.
 
     Raises:

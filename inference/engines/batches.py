@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,7 +34,7 @@ class Batches:
         source: Source,
         size: int,
         seed: int,
-        context: Mapping[str, Any],
+        context: Mapping[str, object],
         layout: Layout | None,
         device: torch.device,
     ) -> None:

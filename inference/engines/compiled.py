@@ -2,7 +2,6 @@
 
 import math
 import time
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -61,7 +60,7 @@ class CompiledEngine:
         self._terms = Terms(
             batches, steps, cycle, wait, thrifty, watched, self._packing, self._report
         )
-        self._seen: dict[Any, int] = {}
+        self._seen: dict[tuple[object, ...], int] = {}
         self._flags = self._numbered(_flags(players))
         self._phases = {self._kind(first): self._first_phase(first)}
         try:
@@ -116,7 +115,7 @@ class CompiledEngine:
         """Rounds of one kind have batches of one shape, the same players, and the same flags."""
         return self.batches.is_short(number), number % self._terms.cycle, self._flags
 
-    def _numbered(self, flags: tuple[Any, ...]) -> int:
+    def _numbered(self, flags: tuple[object, ...]) -> int:
         return self._seen.setdefault(flags, len(self._seen))
 
     def _phase(self, number: int) -> Phase:
@@ -183,7 +182,7 @@ class CompiledEngine:
             self._report.take_over("compiled", number, why)
 
 
-def _flags(players: Players) -> tuple[Any, ...]:
+def _flags(players: Players) -> tuple[object, ...]:
     """Switches and numbers that modules and the objective hold outside of tensors."""
     modules = [*players.program.modules(), *players.state.modules()]
     kept = [

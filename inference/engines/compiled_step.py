@@ -1,7 +1,6 @@
 """A plan with compiled code: fills the inputs of many rounds, and calls the code."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -39,7 +38,7 @@ class CompiledStep:
         device = plan.players.fabric.device
         groups = [p.groups for p in packed]
         self.function = plan.rounds(groups, count, in_place=device.type == "cuda")
-        self.code: Callable[..., Any] = self.function
+        self.code: Callable[..., Tensor | Sequence[Tensor]] = self.function
         self._state = [x for p in packed for group in p.state for x in group]
         self._groups = [[len(group) for group in p.state] for p in packed]
         self._others = [plan.weights[i].detach() for i in self.function.others]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from plausible.inference.engines.optimizer_state import OptimizerState
+from plausible.inference.program import Program
 from plausible.models.errors import ModelError
 from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.objective import Objective, Player
@@ -34,7 +35,7 @@ class Players:
     """
 
     def __init__(
-        self, program: Any, objective: Objective, state: nn.Module, fabric: "Fabric"
+        self, program: Program, objective: Objective, state: nn.Module, fabric: "Fabric"
     ) -> None:
         self.program, self.objective, self.state, self.fabric = program, objective, state, fabric
         self.players = objective.players()

@@ -90,7 +90,7 @@ def _rows(x: Tensor, index: Tensor) -> Tensor:
     return numbers.index_select(0, index).reshape(len(index), *x.shape[1:])
 
 
-def as_source(data: Any) -> Source:
+def as_source(data: object) -> Source:
     """Turn a tensor, a tuple of tensors or a source into a source.
 
     Raises:

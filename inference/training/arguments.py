@@ -5,7 +5,7 @@ import math
 import os
 from collections.abc import Mapping
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import torch
 
@@ -33,7 +33,7 @@ _DEFAULT_EPOCHS = 20
 _DEFAULT_FULL_BATCH_STEPS = 1000
 
 
-def objective_of(given: Any, model: Any) -> Objective:
+def objective_of(given: object, model: object) -> Objective:
     """The objective given, the model's own, or the ELBO."""
     if given is None:
         return model.objective if isinstance(model, GenerativeModel) else ELBO()
@@ -45,7 +45,7 @@ def objective_of(given: Any, model: Any) -> Objective:
     return given
 
 
-def batch_size_of(given: Any, model: Any, total: int) -> int:
+def batch_size_of(given: object, model: object, total: int) -> int:
     """Data per step, at most all of them."""
     if given == "auto":
         given = model.batch_size if isinstance(model, GenerativeModel) else None
@@ -58,7 +58,7 @@ def batch_size_of(given: Any, model: Any, total: int) -> int:
     return min(int(given), total)
 
 
-def rounds_of(epochs: Any, steps: Any, size: int, total: int) -> int:
+def rounds_of(epochs: int | None, steps: int | None, size: int, total: int) -> int:
     """Steps of the whole run: rounds of all players."""
     if epochs is not None and steps is not None:
         raise ModelError(f"Give epochs or steps, not both (got {epochs} and {steps}).")
@@ -72,7 +72,7 @@ def rounds_of(epochs: Any, steps: Any, size: int, total: int) -> int:
     return int(epochs or _DEFAULT_EPOCHS) * math.ceil(total / size)
 
 
-def seed_of(given: Any) -> int:
+def seed_of(given: object) -> int:
     """A seed that every generator takes."""
     if not _is_whole(given) or not 0 <= given < 2**63:
         raise ModelError(f"seed must be a whole number from 0 to 2**63 - 1, but is {given!r}.")
@@ -80,7 +80,7 @@ def seed_of(given: Any) -> int:
 
 
 def check_names(
-    precision: Any, compile: Any, checkpoint_seconds: Any, callbacks: Any, context: Any
+    precision: object, compile: object, checkpoint_seconds: object, callbacks: Any, context: object
 ) -> None:
     """Refuse what no run accepts."""
     if precision not in tuple(PRECISIONS):
@@ -101,7 +101,7 @@ def check_names(
         )
 
 
-def fabric_for(device: Any, precision: str) -> "Fabric":
+def fabric_for(device: object, precision: str) -> "Fabric":
     """Fabric on one device of this machine."""
     from lightning_fabric import Fabric  # takes seconds to import, so only when training
 
@@ -134,5 +134,5 @@ def fabric_for(device: Any, precision: str) -> "Fabric":
         talk.setLevel(level)
 
 
-def _is_whole(value: Any) -> bool:
+def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, Integral) and not isinstance(value, bool)

@@ -90,7 +90,7 @@ def write_checkpoint(folder: Path, content: Mapping[str, Any]) -> Path:
     return latest
 
 
-def _plain(value: Any, where: str) -> Any:
+def _plain(value: object, where: str) -> Any:
     """The value in types that are read back without trust: subclasses of str or float are not."""
     if value is None or isinstance(value, (bool, Tensor)):
         return value
@@ -164,7 +164,7 @@ def _read(file: Path) -> dict[str, Any] | str:
     return content
 
 
-def description(model: Any) -> dict[str, Any]:
+def description(model: object) -> dict[str, Any]:
     """How `load` can build the model again, or why it cannot."""
     if not isinstance(model, GenerativeModel):
         return {"why": "it was trained as a plain Pyro program; resume it with fit(resume=...)."}

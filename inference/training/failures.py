@@ -1,12 +1,12 @@
 """Why training stopped: a value that is not finite, memory that ran out, a step that failed."""
 
 from pathlib import Path
-from typing import Any
 
 import pyro
 import torch
 from torch import Tensor
 
+from plausible.inference.program import Program
 from plausible.models.errors import TrainingError
 from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.tracing import traces
@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 
-def not_finite(program: Any, batch: Batch, step: int, checkpoint: Path | None) -> TrainingError:
+def not_finite(program: Program, batch: Batch, step: int, checkpoint: Path | None) -> TrainingError:
     """The error for a loss that is not finite: names step, culprit and last good checkpoint."""
     return TrainingError(
         f"The loss of step {step + 1} is not finite: {_culprit(program, batch)}. "
@@ -28,7 +28,7 @@ def not_finite(program: Any, batch: Batch, step: int, checkpoint: Path | None) -
     )
 
 
-def parameter_not_finite(program: Any) -> str | None:
+def parameter_not_finite(program: Program) -> str | None:
     """The name of the first trainable parameter with a value that is not finite."""
     for name, parameter in program.named_parameters():
         if parameter.requires_grad and not bool(parameter.isfinite().all()):
@@ -48,7 +48,7 @@ def _saved(checkpoint: Path | None) -> str:
     return f"The last good checkpoint is {checkpoint}." if checkpoint else "Nothing was saved."
 
 
-def _culprit(program: Any, batch: Batch) -> str:
+def _culprit(program: Program, batch: Batch) -> str:
     parameter = parameter_not_finite(program)
     if parameter is not None:
         return f"the parameter {parameter!r} was not finite before it"

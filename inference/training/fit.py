@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
+
+from torch import Tensor
 
 from plausible.inference.engines.choice import engine_for
+from plausible.inference.engines.sources import Source
 from plausible.inference.isolation import isolated, own_modes, training
+from plausible.inference.program import Function
 from plausible.inference.training.arguments import check_names, fabric_for
 from plausible.inference.training.failures import out_of_memory
 from plausible.inference.training.loop import Run
@@ -19,12 +23,12 @@ __all__ = ["fit"]
 
 
 def fit(
-    model: Any,
-    data: Any = (),
+    model: Function,
+    data: Tensor | Sequence[Tensor] | Source = (),
     *,
-    guide: Any = None,
+    guide: Function | None = None,
     objective: Objective | None = None,
-    context: Mapping[str, Any] | None = None,
+    context: Mapping[str, object] | None = None,
     epochs: int | None = None,
     steps: int | None = None,
     batch_size: int | Literal["auto"] | None = "auto",

@@ -17,11 +17,10 @@ from plausible.inference.engines.sources import (
     permutation,
 )
 from plausible.inference.isolation import OwnParameters, generators
-from plausible.inference.program import UserProgram
+from plausible.inference.program import Function, Program
 from plausible.inference.training.checkpoints import load_weights, writable_folder
 from plausible.inference.training.request import Request
 from plausible.inference.training.supports import check_supports
-from plausible.models.base import GenerativeModel
 from plausible.models.errors import CheckpointError
 from plausible.models.objectives.batch import Batch, Layout
 
@@ -52,8 +51,8 @@ class Prepared:
         engine: the one that did the last of those; None for a new run.
     """
 
-    model: Any
-    program: GenerativeModel | UserProgram
+    model: Function
+    program: Program
     players: Players
     state: nn.Module
     batches: Batches
@@ -111,7 +110,7 @@ def prepare(asked: Request, fabric: "Fabric") -> Prepared:
 
 
 def _layout(
-    asked: Request, source: Source, context: Mapping[str, Any], device: torch.device
+    asked: Request, source: Source, context: Mapping[str, object], device: torch.device
 ) -> Layout | None:
     """Run model and guide once before the first step, on both batch sizes that will occur."""
     total, size, program = len(source), asked.batch_size, asked.program

@@ -1,16 +1,17 @@
 """What `fit` was asked for, checked before anything is changed."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from torch import Tensor
+
 from plausible.inference.engines.sources import Source, TensorSource, as_source
-from plausible.inference.program import UserProgram, as_program
+from plausible.inference.program import Function, Program, as_program
 from plausible.inference.training.arguments import batch_size_of, objective_of, rounds_of, seed_of
 from plausible.inference.training.checkpoints import description, read_checkpoint
-from plausible.models.base import GenerativeModel
 from plausible.models.errors import CheckpointError
 from plausible.models.objectives.objective import Objective
 
@@ -36,11 +37,11 @@ class Request:
         settings: what a resumed run must have in common with the one that it goes on from.
     """
 
-    model: Any
-    program: GenerativeModel | UserProgram
+    model: Function
+    program: Program
     objective: Objective
     source: Source
-    context: Mapping[str, Any]
+    context: Mapping[str, object]
     batch_size: int
     steps: int
     seed: int
@@ -51,11 +52,11 @@ class Request:
 
 
 def request(
-    model: Any,
-    data: Any,
-    guide: Any,
+    model: Function,
+    data: Tensor | Sequence[Tensor] | Source,
+    guide: Function | None,
     objective: Objective | None,
-    context: Mapping[str, Any] | None,
+    context: Mapping[str, object] | None,
     epochs: int | None,
     steps: int | None,
     batch_size: int | Literal["auto"] | None,
@@ -113,7 +114,7 @@ def _folder_of(resume: str | Path) -> Path:
 
 
 def _check_same(
-    content: Mapping[str, Any], settings: Mapping[str, Any], model: Any, path: str | Path
+    content: Mapping[str, Any], settings: Mapping[str, Any], model: Function, path: str | Path
 ) -> None:
     recorded = {**content["settings"], "model": content["model"]}
     for name, value in {**settings, "model": description(model)}.items():

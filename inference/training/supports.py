@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from plausible.inference.program import Program
 from plausible.models.errors import DataError
 from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.tracing import probing, traces
@@ -12,7 +13,7 @@ from plausible.models.objectives.tracing import probing, traces
 __all__ = ["check_supports"]
 
 
-def check_supports(program: Any, batch: Batch, data: tuple[Tensor, ...]) -> None:
+def check_supports(program: Program, batch: Batch, data: tuple[Tensor, ...]) -> None:
     """Raise `DataError` if a row outside the first batch cannot be scored by its site.
 
     A run checks nothing for speed, and Pyro's checks on the first batch have not seen the others. A
