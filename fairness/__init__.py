@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # for tools that read types; tests/test_lazy.py holds it to t
     from plausible.fairness.prosecutor.published_rates import profile, prosecutor_from_rates
     from plausible.fairness.proxies.proxies import proxies
     from plausible.fairness.reporting.analysis import Analysis, Finding, Table
+    from plausible.fairness.reporting.registry import analysis
     from plausible.fairness.reporting.report import Report
     from plausible.fairness.sampling_bias.detection import detection
     from plausible.fairness.sampling_bias.survivorship import survivorship
@@ -55,6 +56,7 @@ __all__ = [
     "RoundedRate",
     "Table",
     "amplification",
+    "analysis",
     "base_rates",
     "bayes_optimal",
     "burden",
@@ -107,6 +109,7 @@ lazy(
         "prosecutor.published_rates": "profile prosecutor_from_rates",
         "proxies.proxies": "proxies",
         "reporting.analysis": "Analysis Finding Table",
+        "reporting.registry": "analysis",
         "reporting.report": "Report",
         "sampling_bias.detection": "detection",
         "sampling_bias.survivorship": "survivorship",

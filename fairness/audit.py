@@ -1,16 +1,12 @@
 """An audit: every analysis that the columns of a table allow, and what the others lack."""
 
 import inspect
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import ibis
-
 from plausible.fairness.counts.columns import Columns
 from plausible.fairness.counts.counts import CONFUSION, Counts
-from plausible.fairness.counts.reading import open_table, read_counts
 from plausible.fairness.reporting import registry
 from plausible.fairness.reporting.analysis import Analysis
 from plausible.fairness.reporting.registry import BEYOND, COLUMNS, Registered
@@ -19,7 +15,6 @@ from plausible.inference.errors import DataError, PlausibleError, UnknownName
 
 __all__ = ["Audit"]
 
-_LEVEL = "level of the score"
 _LARGEST = 300  # strata that an analysis by strata takes
 _FLAGS = {"trials", "events", "hits"}
 
@@ -58,6 +53,8 @@ class Audit:
         elif columns is None:
             raise DataError("An audit of a table needs to know its columns: columns=Columns(...).")
         else:
+            from plausible.fairness.counts.reading import read_counts
+
             self.counts = read_counts(source, columns)
         if reference is not None and reference not in self.counts.groups:
             raise UnknownName(self.counts.group, reference, self.counts.groups)
@@ -72,7 +69,7 @@ class Audit:
     def run(self) -> list[Analysis]:
         """The analyses, in the order of a report."""
         self.skipped = []
-        made, beyond = [], []
+        analyses, beyond = [], []
         for entry in map(registry.registered, registry.names()):
             if any(need in BEYOND for need in entry.needs):
                 beyond.append((entry.label, _lacking(entry, BEYOND)))
@@ -82,11 +79,11 @@ class Audit:
                 self.skipped.append((entry.label, reason))
             else:
                 try:
-                    made.append(self._made(entry))
+                    analyses.append(self._analysed(entry))
                 except PlausibleError as error:
                     self.skipped.append((entry.label, str(error)))
         self.skipped += beyond
-        return made
+        return analyses
 
     def report(self, title: str = "", lead: str = "") -> Report:
         """All of it as a report.
@@ -103,23 +100,27 @@ class Audit:
             lead or f"{total} in {groups} of {flags.group}.",
             analyses,
             skipped=self.skipped,
-            notes=[] if self.columns is None else [_reading(self.columns)],
+            notes=[] if self.columns is None else [self.columns.in_words()],
         )
 
-    def _made(self, entry: Registered) -> Analysis:
+    def _analysed(self, entry: Registered) -> Analysis:
         """The analysis of what it takes: counts, but for a few that take something else."""
         counts = self._flags if _FLAGS & set(entry.needs) else self.counts
         if entry.name == "prosecutor":
-            return replace(self._called(entry, _looked_for(counts)), counts=counts)
+            return replace(self._call(entry, _looked_for(counts)), counts=counts)
         if entry.name == "pooled":
-            return self._called(entry, counts.total())
+            return self._call(entry, counts.total())
         if entry.name == "calibration":
-            return self._called(entry, self._levels())
-        if entry.name == "proxies":
-            return self._called(entry, self._source, **self._features())
-        return self._called(entry, counts)
+            from plausible.fairness.counts.levels import count_levels
 
-    def _called(self, entry: Registered, data: Any, **given: Any) -> Analysis:
+            assert self.columns is not None
+            levels = count_levels(self._source, self.columns, said=self.counts.source)
+            return self._call(entry, levels)
+        if entry.name == "proxies":
+            return self._call(entry, self._source, **self._features())
+        return self._call(entry, counts)
+
+    def _call(self, entry: Registered, data: Any, **given: Any) -> Analysis:
         """The function with the options of the audit that it has parameters for."""
         threshold = None if self.columns is None else self.columns.threshold
         options = {"reference": self.reference, "seed": self.seed, "threshold": threshold}
@@ -132,11 +133,8 @@ class Audit:
         """Why an analysis cannot be run; None where it can."""
         if lacking := _lacking(entry, self._absent()):
             return lacking
-        strata, cells, groups = (
-            len(self.counts.strata),
-            len(self.counts.frame),
-            len(self.counts.groups),
-        )
+        counts = self.counts
+        strata, cells, groups = len(counts.strata), len(counts.frame), len(counts.groups)
         if entry.strata and not entry.strata <= strata <= _LARGEST:
             return f"it needs {entry.strata} to {_LARGEST} strata; there are {strata:,}."
         if entry.strata and cells > entry.most:
@@ -159,37 +157,10 @@ class Audit:
         }
         return {name: words for name, words in COLUMNS.items() if not holds[name]}
 
-    def _levels(self) -> Counts:
-        """People and outcomes for each level of the score, in tenths of its range."""
-        assert self.columns is not None and self.columns.score is not None
-        table = open_table(self._source)
-        score = table[self.columns.score].cast("float64")
-        score = score.isnan().ifelse(None, score)
-        ends = table.aggregate(low=score.min(), high=score.max()).execute().iloc[0]
-        width = float(ends["high"] - ends["low"]) / 10 or 1.0
-        if not math.isfinite(width):
-            raise DataError(
-                f"it needs finite scores; they go from {ends['low']:g} to {ends['high']:g}."
-            )
-        tenth = ((score - ends["low"]) / width).floor().cast("int64")
-        number = (tenth > 9).ifelse(9, tenth)
-        digits = 3 - math.floor(math.log10(width))
-        middles = [round(float(ends["low"]) + (i + 0.5) * width, digits) for i in range(10)]
-        names = [(number == i, f"{middle:.15g}") for i, middle in enumerate(middles)]
-        leveled = table.mutate(**{_LEVEL: ibis.cases(*names)})
-        columns = replace(
-            self.columns,
-            events=self.columns.outcome,
-            by=_LEVEL,
-            outcome=None,
-            decision=None,
-            score=None,
-            threshold=None,
-        )
-        return read_counts(leveled, columns, said=self.counts.source)
-
     def _features(self) -> dict[str, Any]:
         """The group, and the columns that have no part in the counts and could tell it."""
+        from plausible.fairness.counts.tables import open_table
+
         columns = self.columns
         assert columns is not None
         if len(columns.groups) > 1:
@@ -243,22 +214,3 @@ def _flags(counts: Counts, columns: Columns | None) -> Counts:
         names = {"trials": "rows", "events": what, "hits": f"{what} and {columns.outcome}"}
     missing = {name: n for name, n in counts.missing.items() if name not in CONFUSION}
     return replace(counts, frame=frame, names=names, missing=missing)
-
-
-def _reading(columns: Columns) -> str:
-    """Which column was read as what, in a sentence."""
-    parts = {
-        "the group": " and ".join(columns.groups),
-        "trials": columns.trials,
-        "events": columns.events,
-        "hits": columns.hits,
-        "strata": columns.by,
-        "the decision": columns.decision
-        or (columns.score and f"{columns.score} above {columns.threshold:g}"),
-        "the outcome": columns.outcome,
-        "days": columns.date
-        and f"{columns.date} from {columns.since or 'the first'} to {columns.until or 'the last'}",
-    }
-    read = [f"{part}: {name}" for part, name in parts.items() if name]
-    whole = " Each row is one case." if columns.trials is None else ""
-    return f"What was read from which column. {'; '.join(read)}.{whole}"

@@ -78,3 +78,21 @@ class Columns:
             raise DataError(f"The threshold has to be a finite number, but is {self.threshold}.")
         if self.date is None and (self.since or self.until):
             raise DataError("since and until need a column of dates: name it with date=.")
+
+    def in_words(self) -> str:
+        """Which column was read as what, in a sentence."""
+        parts = {
+            "the group": " and ".join(self.groups),
+            "trials": self.trials,
+            "events": self.events,
+            "hits": self.hits,
+            "strata": self.by,
+            "the decision": self.decision
+            or (self.score and f"{self.score} above {self.threshold:g}"),
+            "the outcome": self.outcome,
+            "days": self.date
+            and f"{self.date} from {self.since or 'the first'} to {self.until or 'the last'}",
+        }
+        read = [f"{part}: {name}" for part, name in parts.items() if name]
+        whole = " Each row is one case." if self.trials is None else ""
+        return f"What was read from which column. {'; '.join(read)}.{whole}"

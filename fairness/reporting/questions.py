@@ -2,11 +2,20 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from plausible.fairness.reporting import registry
 from plausible.fairness.reporting.analysis import Analysis
 
-__all__ = ["Answer", "closing_questions"]
+__all__ = ["QUESTIONS", "Answer", "closing_questions"]
+
+
+class _Question(NamedTuple):
+    """A heading, the question, and what no report can say to it."""
+
+    heading: str
+    text: str
+    beyond: str
 
 
 @dataclass(frozen=True)
@@ -26,37 +35,37 @@ class Answer:
     beyond: str
 
 
-# By the name with which an analysis says what it answers: heading, question, what lies beyond.
-_QUESTIONS = {
-    "representative": (
+# By the name with which an analysis says what it answers.
+QUESTIONS = {
+    "representative": _Question(
         "Representative data",
         "Do the data show everyone alike, or do they show whom somebody chose to look at?",
         "Records begin where somebody looked. Who was never looked at is in no table.",
     ),
-    "amplification": (
+    "amplification": _Question(
         "Amplification",
         "Does a prediction widen a difference that is in the data?",
         "A model that adds nothing still repeats what is in its data, wrong or right.",
     ),
-    "bayes": (
+    "bayes": _Question(
         "Bayes",
         "Is the probability of the evidence given guilt kept apart from that of guilt given the "
         "evidence?",
         "A correct probability of a group says nothing about the person who is stopped.",
     ),
-    "actions": (
+    "actions": _Question(
         "Actions",
         "Does the action follow from a weighing of its costs, or from the largest probability "
         "alone?",
         "What a wrong stop costs a person, or a group, is not a number that data can give.",
     ),
-    "causes": (
+    "causes": _Question(
         "Causes",
         "What makes the numbers differ, and what would an intervention change?",
         "Counts and correlations fit many causal stories; which of them is true needs knowledge "
         "from outside the table, or an experiment.",
     ),
-    "dignity": (
+    "dignity": _Question(
         "Dignity",
         "Would it be right to treat a person as a specimen of a group, even if all of the above "
         "were in order?",
@@ -77,13 +86,13 @@ def closing_questions(analyses: Iterable[Analysis]) -> Sequence[Answer]:
         analyses: of the report.
     """
     known = registry.names()
-    parts: dict[str, list[str]] = {name: [] for name in _QUESTIONS}
+    parts: dict[str, list[str]] = {name: [] for name in QUESTIONS}
     for analysis in analyses:
         if analysis.name in known:
             parts[registry.registered(analysis.name).answers].append(analysis.title)
     return [
-        Answer(heading, text, _here(name, parts[name]), beyond)
-        for name, (heading, text, beyond) in _QUESTIONS.items()
+        Answer(question.heading, question.text, _here(name, parts[name]), question.beyond)
+        for name, question in QUESTIONS.items()
     ]
 
 

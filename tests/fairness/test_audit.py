@@ -127,7 +127,7 @@ def test_infinite_scores_have_no_levels(claims: pd.DataFrame) -> None:
     columns = Columns("group", score="score", threshold=0.7, outcome="fault")
     audit = Audit(claims[["group", "fault"]].assign(score=scores), columns)
     assert "calibration" not in names(audit)
-    assert dict(audit.skipped)["calibration"].startswith("it needs finite scores")
+    assert dict(audit.skipped)["calibration"].startswith("Levels need finite scores")
 
 
 def test_many_groups_in_many_strata_are_not_pooled() -> None:

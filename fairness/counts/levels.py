@@ -1,0 +1,57 @@
+"""Rows counted by the level of their score, in tenths of its range."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import ibis
+
+from plausible.fairness.counts.columns import Columns
+from plausible.fairness.counts.counts import Counts
+from plausible.fairness.counts.reading import read_counts
+from plausible.fairness.counts.tables import open_table
+from plausible.inference.errors import DataError
+
+__all__ = ["count_levels"]
+
+_LEVEL = "level of the score"
+
+
+def count_levels(source: Any, columns: Columns, *, said: str = "") -> Counts:
+    """Rows and outcomes by group, with ten levels of the score as strata, named by their middles.
+
+    Args:
+        source: as for `read_counts`.
+        columns: with a score and an outcome.
+        said: where the data come from, in words; the file's name without it.
+
+    Raises:
+        DataError: for columns without a score, or scores that are not finite.
+    """
+    if columns.score is None:
+        raise DataError("Levels of a score need a column of scores: name it with score=.")
+    table = open_table(source)
+    score = table[columns.score].cast("float64")
+    score = score.isnan().ifelse(None, score)
+    ends = table.aggregate(low=score.min(), high=score.max()).execute().iloc[0]
+    width = float(ends["high"] - ends["low"]) / 10 or 1.0
+    if not math.isfinite(width):
+        raise DataError(
+            f"Levels need finite scores, but these go from {ends['low']:g} to {ends['high']:g}."
+        )
+    tenth = ((score - ends["low"]) / width).floor().cast("int64")
+    number = (tenth > 9).ifelse(9, tenth)
+    digits = 3 - math.floor(math.log10(width))
+    middles = [round(float(ends["low"]) + (i + 0.5) * width, digits) for i in range(10)]
+    names = [(number == i, f"{middle:.15g}") for i, middle in enumerate(middles)]
+    leveled = table.mutate(**{_LEVEL: ibis.cases(*names)})
+    by_level = replace(
+        columns,
+        events=columns.outcome,
+        by=_LEVEL,
+        outcome=None,
+        decision=None,
+        score=None,
+        threshold=None,
+    )
+    return read_counts(leveled, by_level, said=said)
