@@ -9,7 +9,7 @@ from pyro.poutine import block
 from pyro.poutine.guide import GuideMessenger
 from torch import Tensor, nn
 
-from plausible.models.base import GenerativeModel
+from plausible.models.base import Model
 from plausible.models.errors import ModelError
 
 __all__ = ["Function", "Program", "UserProgram", "as_program", "stored_parameters", "weights_of"]
@@ -29,7 +29,7 @@ class UserProgram(nn.Module):
     def __init__(self, model: Function, guide: Function) -> None:
         super().__init__()
         self._functions: tuple[Function, Function] = (
-            model.model if isinstance(model, GenerativeModel) else model,
+            model.model if isinstance(model, Model) else model,
             # Such a guide runs the model, observed sites and all; those are not the guide's.
             block(guide, hide_fn=_is_observed) if isinstance(guide, GuideMessenger) else guide,
         )
@@ -46,7 +46,7 @@ class UserProgram(nn.Module):
 
     def check(self, *batch: Tensor) -> None:
         owner = self._modules.get("model_module")
-        if isinstance(owner, GenerativeModel):
+        if isinstance(owner, Model):
             owner.check(*batch)
 
     def named_parameters(
@@ -61,7 +61,7 @@ class UserProgram(nn.Module):
                 yield name, parameter
 
 
-Program = GenerativeModel | UserProgram
+Program = Model | UserProgram
 
 
 def weights_of(program: nn.Module) -> dict[str, Tensor]:
@@ -83,18 +83,18 @@ def as_program(model: Function, guide: Function | None) -> Program:
     Raises:
         ModelError: if the model or guide cannot be called, or their parameters share a name.
     """
-    if isinstance(model, GenerativeModel) and guide is None:
+    if isinstance(model, Model) and guide is None:
         return model
     for role, part in (("model", model), ("guide", guide)):
         if isinstance(part, type):
             raise ModelError(f"The {role} is the class {part.__name__}: pass an instance of it.")
         if part is not None and not callable(part):
             raise ModelError(
-                f"The {role} is a {type(part).__name__}; it must be a GenerativeModel or a "
+                f"The {role} is a {type(part).__name__}; it must be a Model or a "
                 "function with pyro.sample statements."
             )
     if model is None:
-        raise ModelError("There is no model: give a GenerativeModel or a Pyro function.")
+        raise ModelError("There is no model: give a Model or a Pyro function.")
     program = UserProgram(model, guide if guide is not None else _nothing)
     _check_names(program)
     return program

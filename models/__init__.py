@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING
 from plausible.models.lazy import lazy
 
 if TYPE_CHECKING:  # for tools that read types; tests/test_lazy.py holds it to the table below
+    from plausible.models.autoencoders.normal_density import NormalDensity
     from plausible.models.autoencoders.vae import VAE
-    from plausible.models.base import GenerativeModel
+    from plausible.models.base import (
+        ConditionalModel,
+        GenerativeModel,
+        LatentModel,
+        Model,
+        with_prior,
+    )
     from plausible.models.conditional.classifier import Classifier
-    from plausible.models.conditional.conditional import ConditionalModel
+    from plausible.models.conditional.conditional_network import ConditionalNetwork
     from plausible.models.conditional.mixture_density import MixtureDensityNetwork
     from plausible.models.conditional.regressor import Regressor
     from plausible.models.errors import (
@@ -63,6 +70,7 @@ __all__ = [
     "ClippedAdam",
     "ConditionalGenerator",
     "ConditionalModel",
+    "ConditionalNetwork",
     "ContinuousBernoulli",
     "CosineDecay",
     "DataError",
@@ -72,12 +80,15 @@ __all__ = [
     "GeometricDecay",
     "ImportanceWeighted",
     "Laplace",
+    "LatentModel",
     "Likelihood",
     "MaximumLikelihood",
     "MixtureDensityNetwork",
     "MixtureOfNormals",
+    "Model",
     "ModelError",
     "Normal",
+    "NormalDensity",
     "NormalMixture",
     "Objective",
     "Optimizer",
@@ -91,15 +102,17 @@ __all__ = [
     "UnknownName",
     "likelihood",
     "positive_scale",
+    "with_prior",
 ]
 
 lazy(
     __name__,
     {
+        "autoencoders.normal_density": "NormalDensity",
         "autoencoders.vae": "VAE",
-        "base": "GenerativeModel",
+        "base": "ConditionalModel GenerativeModel LatentModel Model with_prior",
         "conditional.classifier": "Classifier",
-        "conditional.conditional": "ConditionalModel",
+        "conditional.conditional_network": "ConditionalNetwork",
         "conditional.mixture_density": "MixtureDensityNetwork",
         "conditional.regressor": "Regressor",
         "errors": "CheckpointError DataError ModelError PlausibleError TrainingError UnknownName",

@@ -20,7 +20,7 @@ from plausible.inference.posterior.log_density import AT_ONCE, LogDensity
 from plausible.inference.posterior.sites import samples
 from plausible.inference.training.fit import fit
 from plausible.inference.training.result import Fit
-from plausible.models.base import GenerativeModel
+from plausible.models.base import Model
 from plausible.models.errors import ModelError
 from plausible.models.objectives.elbo import ELBO
 from plausible.models.objectives.optimizers import Adam
@@ -83,7 +83,7 @@ def guide_draws(
             "Use method='nuts', which sums it out."
         )
     twin = frozen(model)
-    twin = twin.model if isinstance(twin, GenerativeModel) else twin
+    twin = twin.model if isinstance(twin, Model) else twin
     target = poutine.substitute(_Bound(twin, data, context), data=_stored())
     chosen = _Bound(guide, data, context) if guide is not None else AutoMultivariateNormal(target)
     optimizer = Adam(CosineDecay(_RATE, steps))

@@ -34,7 +34,7 @@ from plausible.inference.posterior.sites import (
     samples,
     site_of,
 )
-from plausible.models.base import GenerativeModel
+from plausible.models.base import Model
 from plausible.models.errors import DataError, ModelError, PlausibleError
 
 __all__ = ["Joint", "frozen", "in_double"]
@@ -289,7 +289,7 @@ def frozen(model: Any, dtype: torch.dtype | None = None) -> Any:
 
 def _callable(model: Any) -> Callable[..., Any]:
     twin = frozen(model, torch.float64)
-    return twin.model if isinstance(twin, GenerativeModel) else twin
+    return twin.model if isinstance(twin, Model) else twin
 
 
 def _explained(data: tuple[Tensor, ...], text: str) -> str:

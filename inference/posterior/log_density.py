@@ -145,7 +145,7 @@ def log_density(
     are copies, so that the caller's stay as they are.
 
     Args:
-        model: a function or module with `pyro.sample` statements, or a `GenerativeModel`.
+        model: a function or module with `pyro.sample` statements, or a `Model`.
         data: a tensor, or a tuple of tensors of any shapes; passed to the model by position.
         context: constants, passed by keyword.
         compile: whether `value_and_grad` is compiled; False carries out the captured operations

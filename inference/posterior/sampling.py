@@ -92,7 +92,7 @@ def sample_posterior(
     store, model and Pyro settings stay as they are; a guide that is given is trained in place.
 
     Args:
-        model: a function or module with `pyro.sample` statements, or a `GenerativeModel`.
+        model: a function or module with `pyro.sample` statements, or a `Model`.
         data: a tensor, or a tuple of tensors of any shapes; passed to the model by position.
         method: "nuts" or "svi".
         guide: for "svi"; a normal distribution with all correlations by default.

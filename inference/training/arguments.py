@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import torch
 
-from plausible.models.base import GenerativeModel
+from plausible.models.base import Model
 from plausible.models.errors import ModelError, UnknownName
 from plausible.models.objectives.elbo import ELBO
 from plausible.models.objectives.objective import Objective
@@ -36,7 +36,7 @@ _DEFAULT_FULL_BATCH_STEPS = 1000
 def objective_of(given: object, model: object) -> Objective:
     """The objective given, the model's own, or the ELBO."""
     if given is None:
-        return model.objective if isinstance(model, GenerativeModel) else ELBO()
+        return model.objective if isinstance(model, Model) else ELBO()
     if not isinstance(given, Objective):
         raise ModelError(
             f"objective= must be an Objective, for example ELBO(); got {given!r}."
@@ -48,7 +48,7 @@ def objective_of(given: object, model: object) -> Objective:
 def batch_size_of(given: object, model: object, total: int) -> int:
     """Data per step, at most all of them."""
     if given == "auto":
-        given = model.batch_size if isinstance(model, GenerativeModel) else None
+        given = model.batch_size if isinstance(model, Model) else None
     if given is None:
         return total
     if not _is_whole(given) or given < 1:

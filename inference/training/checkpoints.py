@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from plausible.inference.program import stored_parameters, weights_of
-from plausible.models.base import GenerativeModel, from_config
+from plausible.models.base import Model, from_config
 from plausible.models.errors import CheckpointError, ModelError, PlausibleError
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
 
 Module = TypeVar("Module", bound=nn.Module)
 
-FORMAT = 2
+FORMAT = 3
 _KIND = "plausible-checkpoint"
 _LATEST, _PREVIOUS, _UNFINISHED = "checkpoint.pt", "previous.pt", ".checkpoint.tmp"
 _NEEDED = ("model", "weights", "engine_state", "objective_state", "rng", "step", "settings")
@@ -166,7 +166,7 @@ def _read(file: Path) -> dict[str, Any] | str:
 
 def description(model: object) -> dict[str, Any]:
     """How `load` can build the model again, or why it cannot."""
-    if not isinstance(model, GenerativeModel):
+    if not isinstance(model, Model):
         return {"why": "it was trained as a plain Pyro program; resume it with fit(resume=...)."}
     try:
         return model.config()
@@ -175,7 +175,7 @@ def description(model: object) -> dict[str, Any]:
 
 
 @overload
-def load(path: str | Path, *, model: None = None) -> GenerativeModel: ...
+def load(path: str | Path, *, model: None = None) -> Model: ...
 
 
 @overload
@@ -188,7 +188,7 @@ def load(path: str | Path, *, model: nn.Module | None = None) -> nn.Module:
     Args:
         path: a run's folder or a checkpoint file.
         model: the model to put the weights into, where the checkpoint cannot describe it (it was
-            built from custom networks, or is not a `GenerativeModel`).
+            built from custom networks, or is a Pyro module of your own).
 
     Raises:
         CheckpointError: if the file cannot be read, does not describe a model, or does not fit.

@@ -54,11 +54,11 @@ def fit(
     All flags are as before afterwards.
 
     Args:
-        model: a `GenerativeModel`, or a function or module with `pyro.sample` statements.
+        model: a `Model`, or a function or module with `pyro.sample` statements.
         data: a tensor, a tuple of tensors with one leading dimension, or a `Source`; passed to
             model and guide by position.
         guide: the variational program of a user's own model, for example an autoguide. None for a
-            `GenerativeModel`, and where nothing is latent.
+            `Model`, and where nothing is latent.
         objective: what to train for; the model's own by default, the ELBO for a user's function.
         context: constants, passed to model and guide by keyword.
         epochs: passes over the data (20 where neither epochs nor steps is given).

@@ -4,12 +4,11 @@ import math
 from typing import Any, Literal
 
 import pyro
-import pyro.distributions as dist
 import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 
-from plausible.models.base import GenerativeModel
+from plausible.models.base import GenerativeModel, LatentModel
 from plausible.models.errors import DataError, ModelError, UnknownName
 from plausible.models.likelihoods.families import DiagonalNormal, Likelihood, likelihood
 from plausible.models.networks.mlp import MLP, ConvolutionalDecoder, ConvolutionalEncoder
@@ -19,7 +18,7 @@ from plausible.models.objectives.bounds import log_weights
 __all__ = ["VAE"]
 
 
-class VAE(GenerativeModel):
+class VAE(LatentModel, GenerativeModel, name="vae"):
     r"""Variational autoencoder with a standard normal prior and a diagonal normal posterior.
 
     .. math:: z \sim N(0, I),\quad x \sim p(x \mid \mathrm{decoder}(z)),\quad
@@ -60,7 +59,7 @@ class VAE(GenerativeModel):
         if latent_size < 1:
             raise ModelError(f"A VAE needs a latent size of at least 1, but got {latent_size}.")
         self.x_shape = tuple(x_shape)
-        self.latent_size = latent_size
+        self.latent_size, self.latent_shape = latent_size, (latent_size,)
         self.likelihood = _resolve(likelihood)
         self.posterior = DiagonalNormal(activation="exp", min_scale=0.0)
         self.encoder, self.decoder = _networks(
@@ -74,11 +73,10 @@ class VAE(GenerativeModel):
         )
 
     def model(self, x: Tensor | None = None, *, size: int | None = None) -> Tensor:
-        """z ~ N(0, I), x ~ p(x given z), for each datum of `x` or for `size` new ones."""
+        """z ~ p(z), x ~ p(x given z), for each datum of `x` or for `size` new ones."""
         count = _count(x, size)
         with pyro.plate("data", count):
-            loc = next(self.parameters()).new_zeros(count, self.latent_size)
-            z = pyro.sample("z", dist.Normal(loc, 1.0).to_event(1))
+            z = pyro.sample("z", self.prior(count))
             return pyro.sample("x", self.decode(z), obs=x)
 
     def guide(self, x: Tensor | None = None, *, size: int | None = None) -> None:

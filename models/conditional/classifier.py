@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from plausible.models.conditional.conditional import ConditionalModel
+from plausible.models.conditional.conditional_network import ConditionalNetwork
 from plausible.models.errors import DataError, ModelError, UnknownName
 from plausible.models.likelihoods.families import Bernoulli, Categorical, Likelihood
 from plausible.models.networks.mlp import MLP, ConvolutionalEncoder
@@ -13,7 +13,7 @@ from plausible.models.networks.mlp import MLP, ConvolutionalEncoder
 __all__ = ["Classifier"]
 
 
-class Classifier(ConditionalModel):
+class Classifier(ConditionalNetwork, name="classifier"):
     r"""A class for each input: a coin on a sigmoid for two classes, a softmax for more.
 
     .. math:: p(y = 1 \mid x) = \frac{1}{1 + e^{-o(x)}} \quad\text{or}\quad
@@ -58,12 +58,12 @@ class Classifier(ConditionalModel):
         super().__init__(net, x_shape, (), kind)
         self.classes = classes
 
-    def model(self, x: Tensor, y: Tensor | None = None) -> Tensor:  # type: ignore[override]
+    def model(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """y ~ p(y given x); labels are int64, also where there are two classes."""
         return super().model(x, None if y is None else self._observed(y)).long()
 
     @torch.no_grad()
-    def sample(self, x: Tensor, draws: int = 1) -> Tensor:  # type: ignore[override]
+    def sample(self, x: Tensor, draws: int = 1) -> Tensor:
         """Draw labels for every input, int64 of shape (draws, N)."""
         return super().sample(x, draws).long()
 

@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor, nn
 
-from plausible.models.conditional.conditional import ConditionalModel
+from plausible.models.conditional.conditional_network import ConditionalNetwork
 from plausible.models.likelihoods.mixture import Covariance, MixtureOfNormals, NormalMixture
 from plausible.models.networks.mlp import MLP
 
 __all__ = ["MixtureDensityNetwork"]
 
 
-class MixtureDensityNetwork(ConditionalModel):
+class MixtureDensityNetwork(ConditionalNetwork, name="mixture-density-network"):
     r"""A network that outputs a mixture of normals.
 
     .. math:: y \sim \sum_k \pi_k(x)\, N(\mu_k(x), \Sigma_k(x))

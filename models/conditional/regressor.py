@@ -5,7 +5,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from plausible.models.conditional.conditional import ConditionalModel
+from plausible.models.conditional.conditional_network import ConditionalNetwork
 from plausible.models.errors import DataError, ModelError, UnknownName
 from plausible.models.likelihoods.families import Likelihood
 from plausible.models.likelihoods.families import likelihood as resolved
@@ -15,7 +15,7 @@ from plausible.models.networks.mlp import MLP, ConvolutionalDecoder, Convolution
 __all__ = ["Regressor"]
 
 
-class Regressor(ConditionalModel):
+class Regressor(ConditionalNetwork, name="regressor"):
     r"""Numbers for each input, with a fixed, a learned or a predicted scale.
 
     .. math:: y_i \sim N(\mu_i(x),\, \sigma_i^2) \quad\text{with}\quad

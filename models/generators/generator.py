@@ -1,6 +1,8 @@
 """Generator networks: the distribution at the start of the network, not only at its end."""
 
 import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import pyro
 import pyro.distributions as dist
@@ -8,7 +10,7 @@ import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor
 
-from plausible.models.base import GenerativeModel
+from plausible.models.base import ConditionalModel, GenerativeModel, LatentModel
 from plausible.models.errors import DataError, ModelError
 from plausible.models.likelihoods.families import Likelihood
 from plausible.models.likelihoods.families import likelihood as resolved
@@ -17,10 +19,11 @@ from plausible.models.networks.upsampling import Init, Network, generator_networ
 __all__ = ["ConditionalGenerator", "GeneratorNetwork"]
 
 
-class _Generator(GenerativeModel):
-    """What both generators share: the prior of z, the network, and what its outputs mean."""
+class _Generator(LatentModel):
+    """What both generators share: the network, and what its outputs mean."""
 
     batch_size = 128
+    renamed: ClassVar[Mapping[str, str]] = {"start": "init"}
 
     def __init__(
         self,
@@ -39,7 +42,7 @@ class _Generator(GenerativeModel):
                 f"A generator needs a latent size of at least 1, but got {latent_size}."
             )
         self.x_shape = tuple(x_shape)
-        self.latent_size = latent_size
+        self.latent_size, self.latent_shape = latent_size, (latent_size,)
         self.likelihood = None if likelihood is None else resolved(likelihood)
         outputs = self.x_shape
         if self.likelihood is not None:
@@ -48,18 +51,13 @@ class _Generator(GenerativeModel):
             network, (latent_size + inputs,), outputs, tuple(hidden), activation, init
         )
 
-    def guide(self, *batch: Tensor | None, size: int | None = None) -> None:
+    def guide(self, *batch: Any, **context: Any) -> None:
         """Refused: no part of a generator says which z made a datum."""
         raise ModelError(
             f"A {type(self).__name__} has no guide: no part of it says which z made a datum. "
             "Pass guide= to fit, for example pyro.infer.autoguide.AutoNormal(model), or train a "
             "VAE, which learns its guide."
         )
-
-    def prior(self, size: int) -> TorchDistribution:
-        """N(0, I): batch shape (size,), event shape (latent_size,)."""
-        device = next(self.parameters()).device
-        return dist.Normal(torch.zeros(size, self.latent_size, device=device), 1.0).to_event(1)
 
     def _distribution(self, inputs: Tensor) -> TorchDistribution:
         outputs = self.network(inputs)
@@ -97,7 +95,7 @@ class _Generator(GenerativeModel):
             )
 
 
-class GeneratorNetwork(_Generator):
+class GeneratorNetwork(_Generator, GenerativeModel, name="generator"):
     r"""A network fed with noise: its outputs are the data, or parametrise their distribution.
 
     .. math:: z \sim N(0, I), \qquad x = g(z) \quad\text{or}\quad x \sim p(x \mid g(z))
@@ -135,7 +133,7 @@ class GeneratorNetwork(_Generator):
         super().__init__(0, x_shape, latent_size, likelihood, network, hidden, activation, init)
 
     def model(self, x: Tensor | None = None, *, size: int | None = None) -> Tensor:
-        """z ~ N(0, I), then x, for each datum of `x` or for `size` new ones.
+        """z ~ p(z), then x, for each datum of `x` or for `size` new ones.
 
         Raises:
             ModelError: if neither is given, or data without an output distribution.
@@ -159,12 +157,8 @@ class GeneratorNetwork(_Generator):
         """
         return self._distribution(z)
 
-    def generate(self, z: Tensor) -> Tensor:
-        """The mean of p(x given z), or the output itself: latents (..., latent_size) to data."""
-        return self.decode(z).mean
 
-
-class ConditionalGenerator(_Generator):
+class ConditionalGenerator(_Generator, ConditionalModel, name="conditional-generator"):
     r"""A generator network with an input: one input, many outputs.
 
     .. math:: z \sim N(0, I), \qquad x = g(z, c) \quad\text{or}\quad x \sim p(x \mid g(z, c))
@@ -196,8 +190,8 @@ class ConditionalGenerator(_Generator):
         super().__init__(size, x_shape, latent_size, likelihood, network, hidden, activation, init)
         self.condition_shape = tuple(condition_shape)
 
-    def model(self, condition: Tensor, x: Tensor | None = None) -> Tensor:  # type: ignore[override]
-        """z ~ N(0, I), then x, for each condition; `x` is observed, or drawn when None.
+    def model(self, condition: Tensor, x: Tensor | None = None) -> Tensor:
+        """z ~ p(z), then x, for each condition; `x` is observed, or drawn when None.
 
         Args:
             condition: shape (N, *condition_shape).
@@ -222,27 +216,6 @@ class ConditionalGenerator(_Generator):
         self._check_shape("conditions", batch[0], self.condition_shape)
         self._check_x(batch[1])
 
-    @torch.no_grad()
-    def sample(self, condition: Tensor, draws: int = 1) -> Tensor:  # type: ignore[override]
-        """Draw outputs for every condition, each from a latent of its own.
-
-        Args:
-            condition: shape (N, *condition_shape).
-            draws: outputs for each.
-
-        Returns:
-            Shape (draws, N, *x_shape).
-
-        Raises:
-            ModelError: unless there is at least one draw.
-            DataError: for conditions of another shape.
-        """
-        if draws < 1:
-            raise ModelError(f"sample needs a positive number of draws, but got {draws}.")
-        self._check_shape("conditions", condition, self.condition_shape)
-        repeated = condition.expand((draws, *condition.shape)).flatten(0, 1)
-        return self.model(repeated).unflatten(0, (draws, len(condition)))
-
     def decode(self, z: Tensor, condition: Tensor) -> TorchDistribution:
         """p(x given z and c): latents (..., latent_size), conditions (..., *condition_shape).
 
@@ -254,7 +227,3 @@ class ConditionalGenerator(_Generator):
         batch = torch.broadcast_shapes(z.shape[:-1], leading)
         parts = [part.expand((*batch, part.shape[-1])) for part in (z, flat)]
         return self._distribution(torch.cat(parts, dim=-1))
-
-    def generate(self, z: Tensor, condition: Tensor) -> Tensor:
-        """The mean of p(x given z and c), or the output itself, as data."""
-        return self.decode(z, condition).mean

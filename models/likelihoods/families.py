@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from plausible.models.distributions import continuous_bernoulli as distributions
 from plausible.models.errors import DataError, ModelError, UnknownName
 from plausible.models.likelihoods.likelihood import Likelihood, positive_scale
+from plausible.models.registry import LIKELIHOODS
 
 __all__ = [
     "Bernoulli",
@@ -225,7 +226,8 @@ class Categorical(Likelihood):
 
 def names() -> tuple[str, ...]:
     """The names that `likelihood` accepts: all likelihoods that need no argument."""
-    return tuple(name for name, kind in Likelihood.registry.items() if not _required(kind))
+    every = dict.fromkeys((*LIKELIHOODS, *Likelihood.registry))
+    return tuple(name for name in every if not _required(Likelihood.named(name)))
 
 
 def likelihood(name_or_object: str | Likelihood) -> Likelihood:
@@ -242,16 +244,16 @@ def likelihood(name_or_object: str | Likelihood) -> Likelihood:
             "A likelihood is a name or an object such as Normal(scale=0.1), but got "
             f"{name_or_object!r}. Names: {', '.join(names())}."
         )
-    if name_or_object in names():
-        return Likelihood.registry[name_or_object]()
-    if name_or_object in Likelihood.registry:
-        kind = Likelihood.registry[name_or_object]
-        needed = ", ".join(f"{argument}=..." for argument in _required(kind))
+    if name_or_object not in (*LIKELIHOODS, *Likelihood.registry):
+        raise UnknownName("likelihood", name_or_object, names())
+    kind = Likelihood.named(name_or_object)
+    if required := _required(kind):
+        needed = ", ".join(f"{argument}=..." for argument in required)
         raise ModelError(
             f"Likelihood {name_or_object!r} has no defaults: pass the object, "
             f"{kind.__name__}({needed}), instead of its name."
         )
-    raise UnknownName("likelihood", name_or_object, names())
+    return kind()
 
 
 def _required(kind: type[Likelihood]) -> list[str]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from plausible.models.errors import DataError, ModelError, UnknownName
+from plausible.models.registry import LIKELIHOODS
 
 __all__ = ["Likelihood", "positive_scale"]
 
@@ -41,8 +42,12 @@ class Likelihood(nn.Module):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "name" in cls.__dict__:
-            Likelihood.registry[cls.name] = cls
+        if "name" not in cls.__dict__:
+            return
+        place = f"{cls.__module__}:{cls.__qualname__}"
+        if LIKELIHOODS.places.get(cls.name, place) != place:
+            raise ModelError(f"The name {cls.name!r} is that of a likelihood of Plausible's.")
+        Likelihood.registry[cls.name] = cls
 
     def distribution(self, outputs: Tensor) -> TorchDistribution:
         """The distribution of every single value.
@@ -135,9 +140,20 @@ class Likelihood(nn.Module):
     @staticmethod
     def from_config(name: str, config: Mapping[str, Any]) -> "Likelihood":
         """The likelihood of that name, built from what `config` returned."""
-        if name not in Likelihood.registry:
-            raise UnknownName("likelihood", name, Likelihood.registry)
-        return Likelihood.registry[name](**config)
+        return Likelihood.named(name)(**config)
+
+    @staticmethod
+    def named(name: str) -> type["Likelihood"]:
+        """The class of that name: one of ours, or one that is already imported.
+
+        Raises:
+            UnknownName: for another name.
+        """
+        if name in LIKELIHOODS:
+            return LIKELIHOODS[name]
+        if name in Likelihood.registry:
+            return Likelihood.registry[name]
+        raise UnknownName("likelihood", name, {*LIKELIHOODS, *Likelihood.registry})
 
     def extra_repr(self) -> str:
         return ", ".join(f"{name}={value!r}" for name, value in self.config().items())

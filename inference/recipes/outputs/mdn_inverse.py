@@ -14,7 +14,7 @@ from plausible.inference.training.progress import stage
 from plausible.inference.training.result import Fit
 from plausible.models import (
     Adam,
-    ConditionalModel,
+    ConditionalNetwork,
     CosineDecay,
     MaximumLikelihood,
     MixtureDensityNetwork,
@@ -58,7 +58,7 @@ def mdn_inverse(
         out: folder for the checkpoint, the pictures and the page.
     """
     source = problem(toy)
-    models: dict[str, ConditionalModel] = {}
+    models: dict[str, ConditionalNetwork] = {}
     torch.manual_seed(seed)
     models[f"mixture of {components}"] = MixtureDensityNetwork((1,), (), components, hidden=hidden)
     models["shared scales"] = MixtureDensityNetwork(
@@ -105,7 +105,7 @@ def mdn_inverse(
 
 
 def trained(
-    model: ConditionalModel,
+    model: ConditionalNetwork,
     source: NoisyInverse,
     size: int,
     steps: int,
@@ -126,7 +126,7 @@ def trained(
     )
 
 
-def held_out(model: ConditionalModel, source: NoisyInverse, seed: int) -> Bound:
+def held_out(model: ConditionalNetwork, source: NoisyInverse, seed: int) -> Bound:
     """Mean negative log-likelihood of new pairs."""
     x, t = source.draw(_HELD_OUT, seed + 10_000)
     return Bound.of(-model.log_prob(x, t))

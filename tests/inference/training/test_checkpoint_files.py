@@ -296,15 +296,29 @@ def test_a_likelihood_that_is_not_imported_is_a_sentence(
 ) -> None:
     from plausible.models import Likelihood
 
-    fit(toys.tiny_vae("laplace"), toys.greys(), steps=2, out=tmp_path)
-    model = VAE((1, 4, 4), 2, Normal(0.5), hidden=(8,))
-    fit(model, toys.greys(), steps=2, out=tmp_path / "object")
-    monkeypatch.delitem(Likelihood.registry, "laplace")
-    monkeypatch.delitem(Likelihood.registry, "normal")
-    for path in (tmp_path, tmp_path / "object"):
-        with pytest.raises(CheckpointError, match=r"cannot be built.*Unknown likelihood"):
+    class Wide(Normal):
+        name = "wide"
+
+    for path, likelihood in ((tmp_path / "name", "wide"), (tmp_path / "object", Wide(0.5))):
+        fit(VAE((1, 4, 4), 2, likelihood, hidden=(8,)), toys.greys(), steps=2, out=path)
+    monkeypatch.delitem(Likelihood.registry, "wide")
+    for path in (tmp_path / "name", tmp_path / "object"):
+        with pytest.raises(CheckpointError, match=r"cannot be built.*Unknown likelihood 'wide'"):
             load(path)
     assert issubclass(UnknownName, ValueError)
+
+
+def test_a_subclass_of_a_likelihood_without_a_name_is_not_taken_for_its_parent(
+    tmp_path: Path,
+) -> None:
+    # Seen failing where the parent's name was written: the loaded model had another likelihood.
+    class Tighter(Normal):
+        def current_scale(self, like: torch.Tensor) -> torch.Tensor:
+            return super().current_scale(like) / 2
+
+    fit(VAE((1, 4, 4), 2, Tighter(0.5), hidden=(8,)), toys.greys(), steps=2, out=tmp_path)
+    with pytest.raises(CheckpointError, match=r"likelihood=Tighter, which .* cannot describe"):
+        load(tmp_path)
 
 
 def test_importance_weighted_runs_are_told_from_others_by_their_particles(tmp_path: Path) -> None:

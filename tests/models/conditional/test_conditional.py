@@ -11,7 +11,7 @@ from plausible.inference import fit, load
 from plausible.models import (
     SGD,
     Classifier,
-    ConditionalModel,
+    ConditionalNetwork,
     DataError,
     MaximumLikelihood,
     MixtureDensityNetwork,
@@ -24,7 +24,7 @@ from plausible.models.networks.image_to_image import ImageToImage
 from plausible.models.objectives.batch import Batch
 
 
-def nats(model: ConditionalModel, x: Tensor, y: Tensor) -> Tensor:
+def nats(model: ConditionalNetwork, x: Tensor, y: Tensor) -> Tensor:
     """The loss that `fit` minimises."""
     objective = MaximumLikelihood()
     batch = Batch((x, y), {}, len(x))
@@ -187,7 +187,7 @@ def test_components_start_apart_and_all_alive() -> None:
     assert 1.5 < centres.mean(0).max() < 2.5 and 0.03 < scales.min()
 
 
-def small(kind: str) -> tuple[ConditionalModel, tuple[Tensor, Tensor]]:
+def small(kind: str) -> tuple[ConditionalNetwork, tuple[Tensor, Tensor]]:
     torch.manual_seed(0)
     x = torch.randn(64, 3)
     images = torch.rand(64, 1, 8, 8)

@@ -1,4 +1,4 @@
-"""Models of an output given an input: a network and the likelihood that it parametrises."""
+"""A model of outputs given inputs: a network and the likelihood that it parametrises."""
 
 from typing import Any, Self
 
@@ -7,15 +7,15 @@ import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 
-from plausible.models.base import GenerativeModel
+from plausible.models.base import ConditionalModel
 from plausible.models.errors import DataError, ModelError
 from plausible.models.likelihoods.likelihood import Likelihood
 from plausible.models.objectives.maximum_likelihood import MaximumLikelihood
 
-__all__ = ["ConditionalModel"]
+__all__ = ["ConditionalNetwork"]
 
 
-class ConditionalModel(GenerativeModel):
+class ConditionalNetwork(ConditionalModel):
     r"""A network that outputs a distribution.
 
     .. math:: y \sim p(y \mid \mathrm{network}(x))
@@ -54,13 +54,10 @@ class ConditionalModel(GenerativeModel):
             self.register_buffer(f"{name}_loc", torch.zeros(_unit_shape(shape)))
             self.register_buffer(f"{name}_scale", torch.ones(_unit_shape(shape)))
 
-    def model(self, x: Tensor, y: Tensor | None = None) -> Tensor:  # type: ignore[override]
+    def model(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """y ~ p(y given x) for each input; `y` is observed, or drawn when None."""
         with pyro.plate("data", len(x)):
             return pyro.sample("y", self.predict(x), obs=y)
-
-    def guide(self, x: Tensor, y: Tensor | None = None) -> None:  # type: ignore[override]
-        """Empty: nothing is latent."""
 
     def predict(self, x: Tensor) -> TorchDistribution:
         """p(y given x): batch shape of `x`, event shape `y_shape`."""
@@ -100,7 +97,7 @@ class ConditionalModel(GenerativeModel):
         return self
 
     @torch.no_grad()
-    def sample(self, x: Tensor, draws: int = 1) -> Tensor:  # type: ignore[override]
+    def sample(self, x: Tensor, draws: int = 1) -> Tensor:
         """Draw outputs for every input, shape (draws, *batch, *y_shape)."""
         if draws < 1:
             raise ModelError(f"sample needs a positive number of draws, but got {draws}.")
