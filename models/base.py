@@ -23,6 +23,7 @@ __all__ = [
     "LatentModel",
     "Model",
     "from_config",
+    "up_to_date",
     "with_prior",
 ]
 
@@ -286,23 +287,34 @@ def from_config(config: Mapping[str, Any]) -> Model:
         ModelError: if no such class is known.
     """
     cls = _class_of(config["class"])
-    arguments = {name: _built(value) for name, value in config["arguments"].items()}
-    accepted = inspect.signature(cls.__init__).parameters
-    for old, new in cls.renamed.items():
-        if old in arguments and old not in accepted:
-            arguments[new] = arguments.pop(old)
+    arguments = {n: _built(v) for n, v in up_to_date(config)["arguments"].items()}
     model = cls(*arguments.pop("*", ()), **arguments)
     if isinstance(model, LatentModel) and "prior" in config:
         return with_prior(model, from_config(config["prior"]))
     return model
 
 
+def up_to_date(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What `Model.config` would say today of a model that it described some time ago."""
+    name = FORMER_PLACES.get(config["class"], config["class"])
+    cls = _known(name)
+    if cls is None:
+        return config
+    arguments, accepted = dict(config["arguments"]), inspect.signature(cls.__init__).parameters
+    for old, new in cls.renamed.items():
+        if old in arguments and old not in accepted:
+            arguments[new] = arguments.pop(old)
+    return {**config, "class": cls.registered_name, "arguments": arguments}
+
+
+def _known(name: str) -> type[Model] | None:
+    return MODELS[name] if name in MODELS else Model.registry.get(name)
+
+
 def _class_of(name: str) -> type[Model]:
-    name = FORMER_PLACES.get(name, name)
-    if name in MODELS:
-        return MODELS[name]
-    if name in Model.registry:
-        return Model.registry[name]
+    cls = _known(FORMER_PLACES.get(name, name))
+    if cls is not None:
+        return cls
     module, _, qualname = name.rpartition(":")
     first = f"import {module} before loading, or"
     if not module:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from plausible.inference.program import stored_parameters, weights_of
-from plausible.models.base import Model, from_config
+from plausible.models.base import Model, from_config, up_to_date
 from plausible.models.errors import CheckpointError, ModelError, PlausibleError
 
 __all__ = [
@@ -137,6 +137,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         if file.name == _LATEST and previous.exists() and isinstance(_read(previous), dict):
             hint = f" The one before it is whole: use {previous}."
         raise CheckpointError(f"{file} {content}.{hint}")
+    if "class" in content["model"]:
+        content["model"] = up_to_date(content["model"])
     return content
 
 
