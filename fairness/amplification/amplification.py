@@ -2,23 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plausible.fairness.amplification.amplification_figure import draw_amplification
-from plausible.fairness.amplification.bayes_optimal import bayes_optimal, optimal_amplification
-from plausible.fairness.amplification.published_gaps import PUBLISHED, gap, published
+from plausible.fairness.amplification.published_gaps import published
 from plausible.fairness.counts.counts import CONFUSION, Counts
+from plausible.fairness.estimation.comparison import SHOWN, needs
 from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
-from plausible.fairness.estimation.posteriors import PRIORS, inference_data
+from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding
+from plausible.fairness.reporting.figures import intervals
 from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import SHOWN, basis, needs
+from plausible.fairness.reporting.wording import listed, records, under_each
 from plausible.inference.errors import DataError
 
-__all__ = ["PUBLISHED", "amplification", "bayes_optimal", "gap", "optimal_amplification"]
+__all__ = ["amplification"]
 
 Array = NDArray[np.float64]
 _SOURCE = (
@@ -37,25 +37,37 @@ class _Case:
         where: the stratum; empty without strata.
         cells: counts of each kind, of the group and of all others, shape (2, kinds).
         data: 1 for the kinds that belong to the data, else 0, shape (kinds,).
-        made: the same for the predictions.
+        predicted: the same for the predictions.
     """
 
     group: str
     where: str
     cells: NDArray[np.int64]
     data: Array
-    made: Array
+    predicted: Array
 
     @property
     def label(self) -> str:
         return f"{self.group}, {self.where}" if self.where else self.group
 
+    def changes(
+        self, prior: float, others: int, seed: Sequence[int]
+    ) -> tuple[Estimate, Estimate, Estimate]:
+        """The share in the data, that in the predictions, and their difference."""
+        data, predicted = self.draws(prior, others, seed)
+        at: dict[str, Any] = {"group": self.group, "stratum": self.where}
+        return (
+            estimate("share_in_data", data, words="share in the data", **at),
+            estimate("share_in_predictions", predicted, words="share in the predictions", **at),
+            estimate("change", predicted - data, "difference", words="predictions − data", **at),
+        )
+
     def moved(self) -> float:
         """By about how many standard errors the share moved; -1 where one of them is 0/0."""
-        n, m = self.cells.sum(0) @ self.data, self.cells.sum(0) @ self.made
+        n, m = self.cells.sum(0) @ self.data, self.cells.sum(0) @ self.predicted
         if n == 0 or m == 0:
             return -1.0
-        change = self.cells[0] @ self.made / m - self.cells[0] @ self.data / n
+        change = self.cells[0] @ self.predicted / m - self.cells[0] @ self.data / n
         return float(abs(change) / np.sqrt(1 / n + 1 / m))
 
     def draws(self, prior: float, others: int, seed: Sequence[int]) -> tuple[Array, Array]:
@@ -69,8 +81,8 @@ class _Case:
         # Gamma draws divided by the sum of any of them are Dirichlet draws of those.
         alpha = self.cells + prior * np.array([[1.0], [others]])
         gammas = np.random.default_rng(seed).standard_gamma(alpha, size=(DRAWS, *alpha.shape))
-        data, made = gammas @ self.data, gammas @ self.made
-        return data[:, 0] / data.sum(1), made[:, 0] / made.sum(1)
+        data, predicted = gammas @ self.data, gammas @ self.predicted
+        return data[:, 0] / data.sum(1), predicted[:, 0] / predicted.sum(1)
 
 
 @analysis("amplification", answers="amplification", needs=("decisions",), groups=2)
@@ -119,13 +131,8 @@ def amplification(
         raise DataError("There is no case in the data or none in the predictions to compare.")
     shown = sorted(known, key=lambda c: -c.moved())[:SHOWN]
     drawn = [c.draws(prior, groups - 1, [seed, i]) for i, c in enumerate(shown)]
-    findings, rows = [], []
-    for case, (data, made) in zip(shown, drawn, strict=True):
-        before = estimate(f"share in the data, {case.label}", data)
-        after = estimate(f"share in the predictions, {case.label}", made)
-        change = estimate(f"predictions − data, {case.label}", made - data, "difference")
-        rows.append((before, after, change))
-        findings.append(_moved(case, before, after, change, 1 / groups))
+    rows = [c.changes(prior, groups - 1, [seed, i]) for i, c in enumerate(shown)]
+    findings = [_moved(*row, 1 / groups) for row in rows]
     findings += _left_out(cases, known, shown)
     return Analysis(
         name="amplification",
@@ -135,9 +142,9 @@ def amplification(
         findings=findings,
         estimates=[e for row in rows for e in row],
         assumptions=[
-            _called(counts, predicted),
+            _what_is_compared(counts, predicted),
             f"Every cell has the same part in the prior, Dirichlet({prior:g}).",
-            *basis(counts, PRIORS["uniform"])[1:],
+            *records(counts),
             f"Amplified means: further from an even share, {100 / groups:.3g} %, on the side on "
             "which the data are.",
             _sensitivity(shown[0], groups - 1, seed),
@@ -150,18 +157,25 @@ def amplification(
             "What causes the gap. Even the best possible classifier moves shares when it sees "
             f"little, so that a gap by itself does not say how {counts.group} was used.",
         ],
-        sources=[*([counts.source] if counts.source else []), _SOURCE],
+        sources=[*counts.sources, _SOURCE],
         counts=counts,
         posterior=inference_data(
             {
                 "data": np.stack([data for data, _ in drawn], axis=1),
-                "predicted": np.stack([made for _, made in drawn], axis=1),
+                "predicted": np.stack([predicted for _, predicted in drawn], axis=1),
             },
-            {"data": ["case"], "predicted": ["case"]},
-            {"case": [case.label for case in shown]},
+            case=[case.label for case in shown],
         ),
         tables=[published()],
-        draw=partial(draw_amplification, [c.label for c in shown], rows, 1 / groups),
+        draw=lambda: [
+            intervals(
+                "amplification",
+                [e for before, after, _ in rows for e in (before, after)],
+                "The share of each group in the data and in the predictions, with 95 % intervals. "
+                f"An even share is {100 / groups:.3g} %; away from it the predictions amplify.",
+                [f"{c.label}, in the {of}" for c in shown for of in ("data", "predictions")],
+            )
+        ],
         details={"groups": groups, "shown": len(shown)},
     )
 
@@ -169,8 +183,7 @@ def amplification(
 def _confusion(counts: Counts) -> list[_Case]:
     needs(counts, *CONFUSION)
     tables = np.stack([counts.cells(m) for m in CONFUSION], axis=-1)
-    data, made = np.array([0.0, 0, 1, 1]), np.array([0.0, 1, 0, 1])
-    return _cases(counts, tables, data, made)
+    return _cases(counts, tables, np.array([0.0, 0, 1, 1]), np.array([0.0, 1, 0, 1]))
 
 
 def _separate(counts: Counts, predicted: Counts) -> list[_Case]:
@@ -190,13 +203,13 @@ def _separate(counts: Counts, predicted: Counts) -> list[_Case]:
     return _cases(counts, tables, np.array([1.0, 0]), np.array([0.0, 1]))
 
 
-def _cases(counts: Counts, tables: NDArray[np.int64], data: Array, made: Array) -> list[_Case]:
+def _cases(counts: Counts, tables: NDArray[np.int64], data: Array, predicted: Array) -> list[_Case]:
     if len(counts.groups) < 2:
         raise DataError(
             f"There is only the {counts.group} {counts.groups[0]!r}; shares need two or more."
         )
     return [
-        _Case(name, where, np.stack([table[g], table.sum(0) - table[g]]), data, made)
+        _Case(name, where, np.stack([table[g], table.sum(0) - table[g]]), data, predicted)
         for where, table in zip(counts.strata or ("",), tables, strict=True)
         for g, name in enumerate(counts.groups)
     ]
@@ -206,7 +219,7 @@ def _measure(counts: Counts) -> str:
     return "events" if "events" in counts.measures else "trials"
 
 
-def _called(counts: Counts, predicted: Counts | None) -> str:
+def _what_is_compared(counts: Counts, predicted: Counts | None) -> str:
     if predicted is None:
         return (
             "The data are those with the outcome, the predictions those with the decision, among "
@@ -220,11 +233,9 @@ def _called(counts: Counts, predicted: Counts | None) -> str:
     )
 
 
-def _moved(
-    case: _Case, before: Estimate, after: Estimate, change: Estimate, even: float
-) -> Finding:
-    at = f" ({case.where})" if case.where else ""
-    both = f"{case.group}{at}: {before} in the data, {after} in the predictions"
+def _moved(before: Estimate, after: Estimate, change: Estimate, even: float) -> Finding:
+    at = f" ({change.stratum})" if change.stratum else ""
+    both = f"{change.group}{at}: {before} in the data, {after} in the predictions"
     if change.direction == 0:
         return Finding(
             f"{both}. The interval of the difference, {change}, covers zero: these data do not "
@@ -249,29 +260,17 @@ def _moved(
 def _left_out(
     cases: Sequence[_Case], known: Sequence[_Case], shown: Sequence[_Case]
 ) -> list[Finding]:
-    said = []
+    findings = []
     if len(known) < len(cases):
-        empty = sorted({c.where for c in cases if c.moved() < 0})
-        more = f" and {len(empty) - SHOWN:,} others" if len(empty) > SHOWN else ""
-        said.append(
-            Finding(
-                f"Nothing is said about {', '.join(empty[:SHOWN])}{more}: the data or the "
-                "predictions are empty there."
-            )
-        )
+        empty = listed(sorted({c.where for c in cases if c.moved() < 0}))
+        text = f"Nothing is said about {empty}: the data or the predictions are empty there."
+        findings.append(Finding(text))
     if len(shown) < len(known):
-        said.append(
-            Finding(
-                f"Of {len(known):,} shares, {len(shown)} are shown: those that moved most.",
-                "The largest of many differences are partly chance.",
-            )
-        )
-    return said
+        text = f"Of {len(known):,} shares, {len(shown)} are shown: those that moved most."
+        findings.append(Finding(text, "The largest of many differences are partly chance."))
+    return findings
 
 
 def _sensitivity(case: _Case, others: int, seed: int) -> str:
-    each = []
-    for prior in _PRIORS:
-        data, made = case.draws(prior, others, [seed, 0])
-        each.append(f"Dirichlet({prior:g}): {estimate('', made - data, 'difference')}")
-    return f"Prior sensitivity of predictions − data, {case.label}: {'; '.join(each)}."
+    each = {f"Dirichlet({p:g})": case.changes(p, others, [seed, 0])[2] for p in _PRIORS}
+    return under_each(f"predictions − data, {case.label}", each)

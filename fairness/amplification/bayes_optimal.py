@@ -64,7 +64,7 @@ def bayes_optimal(
     people: int = 200_000,
     seed: int = 0,
 ) -> Analysis:
-    """Amplification by the best possible classifier: the closed form beside a simulation.
+    """Amplification by the best possible classifier: the closed form next to a simulation.
 
     Args:
         separations: distances of the two classes that the table lists, in standard deviations.
@@ -83,26 +83,27 @@ def bayes_optimal(
         raise DataError("Give a separation and at least one person to simulate.")
     exact = optimal_amplification(np.asarray(separations), shown)
     optimal_amplification(1.0, np.asarray(priors))
-    made = [_simulated(D, shown, people, [seed, i]) for i, D in enumerate(separations)]
+    simulated = [_simulated(D, shown, people, [seed, i]) for i, D in enumerate(separations)]
     frame = pd.DataFrame(
         {
             "separation": list(separations),
             "closed form": exact,
-            "simulated": [e.value for e in made],
-            "low": [e.low for e in made],
-            "high": [e.high for e in made],
+            "simulated": [e.value for e in simulated],
+            "low": [e.low for e in simulated],
+            "high": [e.high for e in simulated],
             "errors": [_errors(D, shown) for D in separations],
         }
     )
     findings = [
-        _finding(D, shown, amount, e) for D, amount, e in zip(separations, exact, made, strict=True)
+        _finding(D, shown, amount, e)
+        for D, amount, e in zip(separations, exact, simulated, strict=True)
     ]
     return Analysis(
         name="bayes-optimal-amplification",
         title="Amplification by the best possible classifier",
         question="Does the classifier with the fewest errors keep the shares of the data?",
         findings=findings,
-        estimates=made,
+        estimates=simulated,
         assumptions=[
             "Two classes differ in one trait that is normal in both with the same spread; their "
             "shares and distance are given, not estimated.",
@@ -140,9 +141,16 @@ def _simulated(D: float, p: float, people: int, seed: Sequence[int]) -> Estimate
     of_wrong = Rates([wrong, gained], [people, wrong], PRIORS["uniform"], seed[0]).draws
     change = of_wrong[:, 0] * (2 * of_wrong[:, 1] - 1)
     low, high = np.quantile(change, [0.025, 0.975])
-    label = f"predicted − true share, separation {D:g}"
-    above = float((change > 0).mean())
-    return Estimate(label, float(change.mean()), float(low), float(high), "difference", above=above)
+    return Estimate(
+        "predicted_minus_true_share",
+        float(change.mean()),
+        float(low),
+        float(high),
+        "difference",
+        above=float((change > 0).mean()),
+        stratum=f"separation {D:g}",
+        words="predicted − true share",
+    )
 
 
 def _errors(D: float, p: float) -> float:
@@ -150,19 +158,21 @@ def _errors(D: float, p: float) -> float:
     return float(p * special.ndtr(-D / 2 - shift) + (1 - p) * special.ndtr(shift - D / 2))
 
 
-def _finding(D: float, p: float, amount: float, made: Estimate) -> Finding:
+def _finding(D: float, p: float, amount: float, simulated: Estimate) -> Finding:
     apart = deviations(D)
     start = f"With classes {apart} apart, the best classifier predicts a class of {100 * p:g} %"
-    seen = ", which covers zero" if made.direction == 0 else ""
+    seen = ", which covers zero" if simulated.direction == 0 else ""
     if p == 0.5:
-        text = f"{start} as often as it occurs; the difference in the simulation is {made}{seen}."
+        text = (
+            f"{start} as often as it occurs; the difference in the simulation is {simulated}{seen}."
+        )
     else:
         word = "more" if amount > 0 else "less"
         text = (
             f"{start} {word} often than it occurs: {100 * amount:+.1f} points by the formula, "
-            f"{made} in the simulation{seen}. It amplifies the majority."
+            f"{simulated} in the simulation{seen}. It amplifies the majority."
         )
-    return Finding(text.replace("-", "−"), estimate=made)
+    return Finding(text.replace("-", "−"), estimate=simulated)
 
 
 def _pictures(priors: Sequence[float], shown: float, frame: pd.DataFrame) -> list[Picture]:

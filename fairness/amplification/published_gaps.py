@@ -36,10 +36,10 @@ def published() -> Table:
                 {
                     "what": what,
                     "in the data": data,
-                    "in the predictions": made,
-                    "difference": round(gap(data, made), 4),
+                    "in the predictions": predicted,
+                    "difference": round(gap(data, predicted), 4),
                 }
-                for what, (data, made) in PUBLISHED.items()
+                for what, (data, predicted) in PUBLISHED.items()
             ]
         ),
     )

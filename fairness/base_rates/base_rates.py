@@ -1,29 +1,14 @@
 """Base rates: how often something is counted in each group, and how the groups compare (G1)."""
 
-import numpy as np
-
-from plausible.fairness.base_rates.relative_rates import relative_rates
 from plausible.fairness.counts.counts import Counts
-from plausible.fairness.estimation.estimates import Estimate
-from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, inference_data
-from plausible.fairness.estimation.rounded import CountedRate, RoundedRate
+from plausible.fairness.estimation.comparison import compare
+from plausible.fairness.estimation.posteriors import PRIORS, Prior
 from plausible.fairness.reporting.analysis import Analysis, Finding
-from plausible.fairness.reporting.contrasts import contrasts
 from plausible.fairness.reporting.figures import intervals
 from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import (
-    basis,
-    cause,
-    extremes,
-    left_out,
-    needs,
-    reference_of,
-    sensitivity,
-    widest,
-    with_cases,
-)
+from plausible.fairness.reporting.wording import basis, cause, comparisons, left_out, sensitivity
 
-__all__ = ["CountedRate", "RoundedRate", "base_rates", "relative_rates"]
+__all__ = ["base_rates"]
 
 
 @analysis("base-rates", answers="representative", needs=("trials", "events"))
@@ -59,76 +44,41 @@ def base_rates(
 
     Source: Gelman et al., Bayesian Data Analysis (2013), section 2.4.
     """
-    needs(counts, trials, events)
-    k, n = counts[events], counts[trials]
-    known = with_cases(counts, n, counts.label_of(trials))
-    ref = reference_of(counts, n, reference)
-    rates = Rates(k, n, prior, seed)
-    shown = extremes(rates, known, ref)
-    names = counts.groups
-    rate = f"rate of {counts.label_of(events)} among {counts.label_of(trials)}"
-    found = contrasts(rates, rate, f"The {rate}", names, shown, ref)
-    each, differences, findings = found.each, found.gaps, found.findings
-    if not differences:
-        findings.append(
-            Finding(
-                f"The {rate} is {each[ref]} for {names[ref]}. There is no other {counts.group} "
-                "with data to compare it with.",
-                estimate=each[ref],
-            )
-        )
-    findings += left_out(counts, n, counts.label_of(trials), shown)
-    assumptions = basis(counts, prior)
-    if differences:
-        first = widest(differences)
-
-        def headline(other: Prior) -> Estimate:
-            return Rates(k, n, other).difference(differences[first].label, first, ref)
-
-        assumptions.append(sensitivity(headline))
+    c = compare(counts, events, trials, reference=reference, prior=prior, seed=seed)
+    alone = Finding(
+        f"The {c.words} is {c.each[c.ref]} for {c.reference}. There is no other {counts.group} "
+        "with data to compare it with.",
+        estimate=c.each[c.ref],
+    )
+    pictures = {
+        "rates": (c.each, f"The {c.words}, with intervals that hold 95 % of the probability."),
+        "differences": (
+            c.gaps,
+            f"How the {c.words} differs from that of {c.reference}; the line is no difference.",
+        ),
+    }
     return Analysis(
         name="base-rates",
         title="Base rates",
         question=(
-            f"How often do {counts.label_of(trials)} count as {counts.label_of(events)}, and does "
-            f"that differ by {counts.group}?"
+            f"How often do {c.cases} count as {counts.label_of(events)}, and does that differ by "
+            f"{counts.group}?"
         ),
-        findings=findings,
-        estimates=found.estimates,
-        assumptions=assumptions,
+        findings=[*(comparisons(f"The {c.words}", c) or [alone]), *left_out(c)],
+        estimates=c.estimates,
+        assumptions=[*basis(counts, prior), *sensitivity(c.sensitivity())],
         cannot_show=[
             cause(counts),
-            f"Whether {counts.label_of(trials)} are the right thing to divide by. Another "
-            "benchmark, such as residents or people who were observed, can turn the comparison "
-            "round.",
+            f"Whether {c.cases} are the right thing to divide by. Another benchmark, such as "
+            "residents or people who were observed, can turn the comparison round.",
         ],
-        sources=[counts.source] if counts.source else [],
+        sources=counts.sources,
         counts=counts,
-        posterior=inference_data(
-            {"rate": np.stack([rates.draws_of(i) for i in shown], axis=1)},
-            {"rate": ["group"]},
-            {"group": [names[i] for i in shown]},
-        ),
+        posterior=c.posterior("rate"),
         draw=lambda: [
-            intervals(
-                "rates",
-                list(each.values()),
-                f"The {rate}, with intervals that hold 95 % of the probability.",
-                [names[i] for i in each],
-            ),
-            *(
-                [
-                    intervals(
-                        "differences",
-                        list(differences.values()),
-                        f"How the {rate} differs from that of {names[ref]}; the line is no "
-                        "difference.",
-                        [names[i] for i in differences],
-                    )
-                ]
-                if differences
-                else []
-            ),
+            intervals(name, list(numbers.values()), caption)
+            for name, (numbers, caption) in pictures.items()
+            if numbers
         ],
-        details={"reference": names[ref], "groups": len(names), "shown": len(shown)},
+        details={"reference": c.reference, "groups": len(counts.groups), "shown": len(c.shown)},
     )

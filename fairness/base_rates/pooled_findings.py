@@ -1,7 +1,7 @@
 """What partially pooled rates say about groups, and about groups in strata."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -9,11 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plausible.fairness.counts.counts import Counts
+from plausible.fairness.estimation.comparison import SHOWN, Contrasts, clearest
 from plausible.fairness.estimation.estimates import LEVEL, Estimate, estimate
+from plausible.fairness.estimation.posteriors import Draws
 from plausible.fairness.reporting.analysis import Finding, Table
 from plausible.fairness.reporting.figures import intervals
 from plausible.fairness.reporting.plots import shrinkage
-from plausible.fairness.reporting.wording import SHOWN, clearest
+from plausible.fairness.reporting.wording import listed, under_each
 from plausible.inference.pages.page import Picture
 
 __all__ = ["Answer", "Pool", "of_groups", "of_strata"]
@@ -50,6 +52,11 @@ class Pool:
         size, k = spread**-2 - 1, self.events[unit, population]
         return random.beta(mean * size + k, (1 - mean) * size + self.trials[unit, population] - k)
 
+    def raw(self) -> Array:
+        """The share that was counted in each unit of the first population; nan without cases."""
+        k, n = self.events[:, 0], self.trials[:, 0]
+        return np.where(n > 0, k / np.maximum(n, 1), np.nan)
+
     def deviation(self, population: int = 0) -> Array:
         """Draws of the standard deviation of the rates, shape (draws,)."""
         mean = self.mean[:, population]
@@ -70,13 +77,15 @@ def of_groups(counts: Counts, pool: Pool, rate: str) -> Answer:
     """Which groups differ from the average of all."""
     names = counts.groups
     mean, deviation = pool.mean[:, 0], pool.deviation()
-    average = estimate(f"average {rate}", mean)
-    between = estimate(f"standard deviation of the {rate} between groups", deviation)
+    average = estimate("average_rate", mean, words=f"average {rate}")
+    between = estimate(
+        "deviation", deviation, words=f"standard deviation of the {rate} between groups"
+    )
     each, gaps = [], []
     for u, name in enumerate(names):
-        drawn = pool.rates(u)
-        each.append(estimate(f"{rate}, {name}", drawn))
-        gaps.append(estimate(f"{rate}, {name} − average", drawn - mean, "difference"))
+        drawn, at = pool.rates(u), {"group": name, "words": rate}
+        each.append(estimate("rate", drawn, "share", **at))
+        gaps.append(estimate("rate", drawn - mean, "difference", reference="average", **at))
     shown = clearest(np.array([g.low for g in gaps]), np.array([g.high for g in gaps]), [])
     findings = [
         Finding(
@@ -84,8 +93,8 @@ def of_groups(counts: Counts, pool: Pool, rate: str) -> Answer:
             f"standard deviation of {between}.",
             estimate=between,
         ),
-        *_sides(f"the average {rate}", counts.group, names, gaps),
-        *_farthest(counts, pool, each),
+        _sides(f"the average {rate}", counts.group, gaps),
+        *_farthest(pool, each),
     ]
     if len(shown) < len(names):
         findings.append(
@@ -98,8 +107,8 @@ def of_groups(counts: Counts, pool: Pool, rate: str) -> Answer:
         findings,
         [average, between, *(each[i] for i in shown), *(gaps[i] for i in shown)],
         [_sensitivity(pool, deviation, between)],
-        [_table(counts, pool, each, shown)],
-        lambda: [_shrunk(counts, pool, rate, each, shown, average)],
+        [_table(pool, each, shown)],
+        lambda: [_shrunk(pool, rate, each, shown, average)],
     )
 
 
@@ -109,26 +118,28 @@ def of_strata(counts: Counts, pool: Pool, rate: str, ref: int) -> Answer:
     largest = sorted((g for g in range(len(names)) if n[g] and g != ref), key=lambda g: -n[g])
     others = largest[: SHOWN // 2]
     findings: list[Finding] = []
-    estimates = [estimate(f"average {rate}, {names[g]}", pool.mean[:, g]) for g in (ref, *others)]
-    frames: list[pd.DataFrame] = []
-    pictures: list[tuple[str, list[Estimate], str]] = []
-    for g in others:
-        pair = f"{names[g]} − {names[ref]}"
-        drawn = pool.mean[:, g] - pool.mean[:, ref]
-        gap = estimate(f"average {rate}, {pair}", drawn, "difference")
-        estimates.append(gap)
+    averages = Contrasts(
+        "average_rate",
+        f"average {rate}",
+        Draws(dict(enumerate(pool.mean.T)), names),
+        [ref, *others],
+        ref,
+    )
+    by_stratum: dict[str, list[Estimate]] = {}
+    for g, gap in averages.gaps.items():
         both = np.flatnonzero(pool.trials[:, [g, ref]].min(axis=1) > 0).tolist()
-        gaps = [
-            estimate(counts.strata[u], pool.rates(u, g) - pool.rates(u, ref), "difference")
+        gaps = by_stratum[gap.who] = [
+            replace(
+                Draws({i: pool.rates(u, i) for i in (g, ref)}, names).difference("rate", g, ref),
+                stratum=counts.strata[u],
+                words=rate,
+            )
             for u in both
         ]
         findings += [
-            _of_averages(counts, rate, (names[g], names[ref]), gap),
-            *_in_strata(counts, pool, (g, ref), both, gaps),
+            _of_averages(counts, rate, gap),
+            _in_strata(counts, pool, (g, ref), both, gaps),
         ]
-        if gaps:
-            pictures.append((f"strata-{len(pictures) + 1}", gaps, f"{rate}, {pair}"))
-        frames.append(pd.DataFrame([e.row() for e in gaps]).assign(compared=pair))
     if not others:
         findings.append(Finding(f"There is no other {counts.group} to compare {names[ref]} with."))
     if len(others) < len(largest):
@@ -137,22 +148,28 @@ def of_strata(counts: Counts, pool: Pool, rate: str, ref: int) -> Answer:
         f"Each {counts.group} has an average and a spread of its own, and what it does in one "
         f"{counts.by} says nothing about another {counts.group} there.",
     ]
+    pairs = [(pair, gaps) for pair, gaps in by_stratum.items() if gaps]
+    frames = [
+        pd.DataFrame([e.row() | {"quantity": e.stratum, "compared": pair} for e in gaps])
+        for pair, gaps in pairs
+    ]
     caption = f"Difference of the {rate} in every {counts.by}, partially pooled"
-    tables = [Table(caption, pd.concat(frames))] if frames else []
     return Answer(
         findings,
-        estimates,
+        [*averages.each.values(), *averages.gaps.values()],
         assumptions,
-        tables,
+        [Table(caption, pd.concat(frames))] if frames else [],
         lambda: [
-            intervals(name, gaps, f"Difference of the {what}, in every {counts.by}.")
-            for name, gaps, what in pictures
+            intervals(
+                f"strata-{i}", gaps, f"Difference of the {rate}, {pair}, in every {counts.by}."
+            )
+            for i, (pair, gaps) in enumerate(pairs, 1)
         ],
     )
 
 
-def _of_averages(counts: Counts, rate: str, pair: tuple[str, str], gap: Estimate) -> Finding:
-    one, other = pair
+def _of_averages(counts: Counts, rate: str, gap: Estimate) -> Finding:
+    one, other = gap.group, gap.reference
     if gap.direction == 0:
         text = (
             f"In the average {counts.by}, the {rate} of {one} and {other} differs by {gap}, which "
@@ -169,70 +186,58 @@ def _of_averages(counts: Counts, rate: str, pair: tuple[str, str], gap: Estimate
 
 def _in_strata(
     counts: Counts, pool: Pool, pair: tuple[int, int], both: list[int], gaps: list[Estimate]
-) -> list[Finding]:
-    """How many strata lie on which side, with the raw count beside it."""
+) -> Finding:
+    """How many strata lie on which side, with the raw count next to it."""
     one, other = (counts.groups[g] for g in pair)
     if not both:
-        return [Finding(f"No stratum ({counts.by}) has data on both {one} and {other}.")]
+        return Finding(f"No stratum ({counts.by}) has data on both {one} and {other}.")
     raw = pool.events[both][:, pair] / pool.trials[both][:, pair]
-    higher = sum(e.direction > 0 for e in gaps)
-    lower = sum(e.direction < 0 for e in gaps)
-    return [
-        Finding(
-            f"Of {len(both):,} strata ({counts.by}) with data on both, {one} lies above {other} in "
-            f"{higher:,} and below in {lower:,}; in {len(both) - higher - lower:,} the data do not "
-            f"tell. By raw rates it would be above in {int((raw[:, 0] > raw[:, 1]).sum()):,}.",
-            caveat="A raw rate from a few cases is above or below by chance; intervals here hold "
-            f"{100 * LEVEL:.0f} % each, not all at once.",
-        )
-    ]
+    sides = [e.direction for e in gaps]
+    return Finding(
+        f"Of {len(both):,} strata ({counts.by}) with data on both, {one} lies above {other} in "
+        f"{sides.count(1):,} and below in {sides.count(-1):,}; in {sides.count(0):,} the data do "
+        f"not tell. By raw rates it would be above in {int((raw[:, 0] > raw[:, 1]).sum()):,}.",
+        caveat="A raw rate from a few cases is above or below by chance; intervals here hold "
+        f"{100 * LEVEL:.0f} % each, not all at once.",
+    )
 
 
-def _sides(what: str, kind: str, names: Sequence[str], gaps: Sequence[Estimate]) -> list[Finding]:
+def _sides(what: str, kind: str, gaps: Sequence[Estimate]) -> Finding:
     """Who lies above and below, by the whole interval."""
-    above = [i for i, e in enumerate(gaps) if e.direction > 0]
-    below = [i for i, e in enumerate(gaps) if e.direction < 0]
-    above.sort(key=lambda i: -gaps[i].value)
-    below.sort(key=lambda i: gaps[i].value)
-    rest = len(gaps) - len(above) - len(below)
-    said = [
+    far = sorted((e for e in gaps if e.direction), key=lambda e: -abs(e.value))
+    sides = {
+        "above": [e.group for e in far if e.direction > 0],
+        "below": [e.group for e in far if e.direction < 0],
+    }
+    above, below = (
         f"{len(who):,} {'lies' if len(who) == 1 else 'lie'} {side} {what}"
-        + (f": {_listed(who, names)}" if who else "")
-        for who, side in ((above, "above"), (below, "below"))
-    ]
-    return [
-        Finding(
-            f"Of {len(gaps):,} groups, {said[0]}; {said[1]}. For {rest:,} the data do not tell.",
-            caveat=f"By intervals that hold {100 * LEVEL:.0f} % each. Pooling allows for the "
-            f"number of groups by drawing each {kind} to the average.",
-        )
-    ]
+        + (f": {listed(who, _LISTED)}" if who else "")
+        for side, who in sides.items()
+    )
+    return Finding(
+        f"Of {len(gaps):,} groups, {above}; {below}. For {len(gaps) - len(far):,} the data do not "
+        "tell.",
+        caveat=f"By intervals that hold {100 * LEVEL:.0f} % each. Pooling allows for the "
+        f"number of groups by drawing each {kind} to the average.",
+    )
 
 
-def _listed(who: Sequence[int], names: Sequence[str]) -> str:
-    listed = ", ".join(names[i] for i in who[:_LISTED])
-    return listed + (f" and {len(who) - _LISTED:,} more" if len(who) > _LISTED else "")
-
-
-def _farthest(counts: Counts, pool: Pool, each: Sequence[Estimate]) -> list[Finding]:
+def _farthest(pool: Pool, each: Sequence[Estimate]) -> list[Finding]:
     """The group whose raw rate pooling changes most."""
-    n, k = pool.trials[:, 0], pool.events[:, 0]
-    known = np.flatnonzero(n > 0)
-    raw = k[known] / n[known]
-    moved = np.array([each[int(i)].value for i in known]) - raw
-    at = int(np.abs(moved).argmax())
-    i = int(known[at])
-    empty = len(n) - len(known)
-    said = [
+    raw = pool.raw()
+    i = int(np.nanargmax(np.abs([e.value for e in each] - raw)))
+    empty = int(np.isnan(raw).sum())
+    findings = [
         Finding(
-            f"Pooling moves {counts.groups[i]} most: from {k[i]:,} of {n[i]:,}, "
-            f"{100 * raw[at]:.1f} %, to {each[i]}.",
+            f"Pooling moves {each[i].group} most: from {pool.events[i, 0]:,} of "
+            f"{pool.trials[i, 0]:,}, {100 * raw[i]:.1f} %, to {each[i]}.",
             estimate=each[i],
         )
     ]
     if empty:
-        said.append(Finding(f"Groups without cases, {empty:,} here, are taken for average ones."))
-    return said
+        text = f"Groups without cases, {empty:,} here, are taken for average ones."
+        findings.append(Finding(text))
+    return findings
 
 
 def _sensitivity(pool: Pool, deviation: Array, between: Estimate) -> str:
@@ -242,35 +247,34 @@ def _sensitivity(pool: Pool, deviation: Array, between: Estimate) -> str:
     cumulative = np.cumsum(weights[order]) / weights.sum()
     ends = [deviation[order][np.searchsorted(cumulative, p)] for p in (0.025, 0.975)]
     value = float((weights * deviation).sum() / weights.sum())
-    other = Estimate(between.label, value, float(ends[0]), float(ends[1]))
-    return (
-        f"Prior sensitivity of the {between.label}: with a uniform prior of the spread {between}, "
-        f"with one that favours equal rates, Beta(1, 3), {other}."
+    other = replace(between, value=value, low=float(ends[0]), high=float(ends[1]))
+    return under_each(
+        f"the {between.label}",
+        {
+            "with a uniform prior of the spread": between,
+            "with one that favours equal rates, Beta(1, 3)": other,
+        },
     )
 
 
 def _shrunk(
-    counts: Counts,
-    pool: Pool,
-    rate: str,
-    each: Sequence[Estimate],
-    shown: Sequence[int],
-    average: Estimate,
+    pool: Pool, rate: str, each: Sequence[Estimate], shown: Sequence[int], average: Estimate
 ) -> Picture:
-    raw = [k / n if n else None for k, n in zip(pool.events[:, 0], pool.trials[:, 0], strict=True)]
-    rows = {counts.groups[i]: (raw[i], each[i]) for i in sorted(shown, key=lambda i: each[i].value)}
+    raw = pool.raw()
+    rows = {each[i].group: (raw[i], each[i]) for i in sorted(shown, key=lambda i: each[i].value)}
     caption = (
         "Partial pooling draws every rate to the average of all, the more the fewer cases it has."
     )
     return shrinkage("pooled", f"The {rate}", rows, average, caption=caption)
 
 
-def _table(counts: Counts, pool: Pool, each: Sequence[Estimate], shown: Sequence[int]) -> Table:
+def _table(pool: Pool, each: Sequence[Estimate], shown: Sequence[int]) -> Table:
+    raw = pool.raw()
     rows = [
         {
-            "group": counts.groups[i],
+            "group": each[i].group,
             "cases": int(pool.trials[i, 0]),
-            "raw rate": pool.events[i, 0] / pool.trials[i, 0] if pool.trials[i, 0] else None,
+            "raw rate": raw[i],
             "pooled": each[i].value,
             "low": each[i].low,
             "high": each[i].high,

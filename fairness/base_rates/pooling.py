@@ -3,44 +3,17 @@
 from typing import Any
 
 import numpy as np
-import pyro
-import pyro.distributions as dist
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from plausible.fairness.base_rates.pooled_findings import Pool, of_groups, of_strata
 from plausible.fairness.counts.counts import Counts
+from plausible.fairness.estimation.comparison import needs, reference_of, with_cases
 from plausible.fairness.reporting.analysis import Analysis
 from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import cause, needs, records, reference_of, with_cases
+from plausible.fairness.reporting.wording import cause, records
 from plausible.inference.errors import DataError
-from plausible.inference.posterior.sampling import sample_posterior
 
-__all__ = ["beta_binomial", "pooled"]
-
-
-def beta_binomial(events: Tensor, trials: Tensor) -> None:
-    r"""Rates of units that come from one population, with the rates summed out.
-
-    .. math:: m \sim U(0, 1), \quad s \sim U(0, 1), \quad
-              \theta_u \mid m, s \sim \mathrm{Beta}(m c,\; (1 - m) c), \quad
-              c = \frac{1}{s^2} - 1, \quad k_u \sim \mathrm{Binomial}(n_u, \theta_u)
-
-    m is the average rate; s is the standard deviation of the rates as a share of the largest that
-    it can be, the square root of m (1 - m).
-
-    Args:
-        events: k, shape (units, populations); each population has an m and an s of its own.
-        trials: n, the same shape.
-    """
-    units, populations = events.shape
-    with pyro.plate("population", populations, dim=-1):
-        mean = pyro.sample("mean", dist.Uniform(0.0, 1.0))
-        spread = pyro.sample("spread", dist.Uniform(0.0, 1.0))
-        size = spread**-2 - 1
-        with pyro.plate("unit", units, dim=-2):
-            rates = dist.BetaBinomial(mean * size, (1 - mean) * size, trials)
-            pyro.sample("events", rates, obs=events)
+__all__ = ["pooled"]
 
 
 @analysis(
@@ -109,20 +82,10 @@ def pooled(
             f"{counts.label_of(trials)}, but there is {units}. Use base_rates for one."
         )
     names = ["all"] if counts.by is None else list(counts.groups)
-    posterior = sample_posterior(
-        beta_binomial,
-        (torch.tensor(k, dtype=torch.float64), torch.tensor(n, dtype=torch.float64)),
-        chains=chains,
-        draws=draws,
-        tune=tune,
-        seed=seed,
-        coords={"population": names},
-        compile=compile,
-        progress=False,
-    )
-    found: Any = posterior
+    options = {"chains": chains, "draws": draws, "tune": tune, "compile": compile}
+    posterior = _sampled(k, n, coords={"population": names}, seed=seed, **options)
     mean, spread = (
-        np.asarray(found.posterior[name]).reshape(-1, len(names)) for name in ("mean", "spread")
+        np.asarray(posterior.posterior[name]).reshape(-1, len(names)) for name in ("mean", "spread")
     )
     pool = Pool(k, n, mean, spread, seed)
     rate = f"rate of {counts.label_of(events)} among {counts.label_of(trials)}"
@@ -133,7 +96,8 @@ def pooled(
     return Analysis(
         name="pooled",
         title="Many rates at once",
-        question=f"Beyond chance, does the {rate} differ by {_unit(counts)}, and where?",
+        question=f"Beyond chance, does the {rate} differ by {counts.by or counts.group}, and "
+        "where?",
         findings=answer.findings,
         estimates=answer.estimates,
         assumptions=[
@@ -142,7 +106,7 @@ def pooled(
             "from 0 to 1 of the largest that there can be, have uniform priors.",
             *answer.assumptions,
             *records(counts),
-            f"How far to trust the draws: {found.posterior.attrs['diagnosis']}",
+            f"How far to trust the draws: {posterior.posterior.attrs['diagnosis']}",
         ],
         cannot_show=[
             cause(counts),
@@ -150,7 +114,7 @@ def pooled(
             "the same.",
             f"Whether {counts.label_of(trials)} are the right thing to divide by.",
         ],
-        sources=[*([counts.source] if counts.source else []), _SOURCE],
+        sources=[*counts.sources, _SOURCE],
         counts=counts,
         posterior=posterior,
         tables=answer.tables,
@@ -165,5 +129,12 @@ _SOURCE = (
 )
 
 
-def _unit(counts: Counts) -> str:
-    return counts.by or counts.group
+def _sampled(k: NDArray[np.int64], n: NDArray[np.int64], **options: Any) -> Any:
+    """The posterior of `beta_binomial`; PyTorch is imported only here."""
+    import torch
+
+    from plausible.fairness.base_rates.beta_binomial import beta_binomial
+    from plausible.inference.posterior.sampling import sample_posterior
+
+    counted = (torch.tensor(x, dtype=torch.float64) for x in (k, n))
+    return sample_posterior(beta_binomial, tuple(counted), progress=False, **options)

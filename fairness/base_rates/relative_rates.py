@@ -1,17 +1,19 @@
 """Arrests relative to use: published rates compared with their rounding and survey error (G1)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from plausible.fairness.estimation.comparison import index_of
 from plausible.fairness.estimation.estimates import Estimate, estimate
 from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.estimation.rounded import CountedRate, Rate, RoundedRate
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
 from plausible.fairness.reporting.registry import analysis
-from plausible.inference.errors import DataError, UnknownName
+from plausible.inference.errors import DataError
 
 __all__ = ["relative_rates"]
 
@@ -53,36 +55,36 @@ def relative_rates(
         UnknownName: if there is no such reference group.
     """
     names, ref = _groups(use, arrests, reference, group)
-    relative = {
-        g: arrests[g].draws(seed, 2 * i + 1) / use[g].draws(seed, 2 * i)
-        for i, g in enumerate(names)
-    }
+    of_arrests, of_use = (
+        {g: rates[g].draws(seed, 2 * i + odd) for i, g in enumerate(names)}
+        for rates, odd in ((arrests, 1), (use, 0))
+    )
+    relative = {g: of_arrests[g] / of_use[g] for g in names}
+    what = f"rate of {arrests_called} relative to {use_called}"
     findings, estimates = [], []
     for g in (name for name in names if name != ref):
-        pair, what = f"{g} / {ref}", f"rate of {arrests_called} relative to {use_called}"
-        by_arrests = _quotient(f"rate of {arrests_called}, {pair}", arrests[g], arrests[ref])
-        by_use = _quotient(f"rate of {use_called}, {pair}", use[g], use[ref])
-        both = Estimate(
-            f"{what}, {pair}",
-            by_arrests.value / by_use.value,
-            by_arrests.low / by_use.high,
-            by_arrests.high / by_use.low if by_use.low > 0 else np.inf,
-            "ratio",
-            level=1.0,
+        at = {"group": g, "reference": ref}
+        by_arrests = _quotient("arrests", arrests, words=f"rate of {arrests_called}", **at)
+        by_use = _quotient("use", use, words=f"rate of {use_called}", **at)
+        both = replace(
+            by_arrests,
+            quantity="relative",
+            words=what,
+            value=by_arrests.value / by_use.value,
+            low=by_arrests.low / by_use.high,
+            high=by_arrests.high / by_use.low if by_use.low > 0 else np.inf,
         )
-        drawn = estimate(f"{both.label}, posterior", relative[g] / relative[ref], "ratio")
-        findings.append(Finding(_times(what, g, ref, both, drawn), _TWO, drawn))
+        drawn = _posterior(both, relative)
+        findings.append(Finding(_times(both, drawn), _TWO, drawn))
         estimates += [both, drawn]
-        for called, rates, quotient, odd in (
-            (arrests_called, arrests, by_arrests, 1),
-            (use_called, use, by_use, 0),
-        ):
-            pair_draws = (rates[x].draws(seed, 2 * names.index(x) + odd) for x in (g, ref))
-            alone = _with_errors(quotient, (rates[g], rates[ref]), *pair_draws)
-            findings.append(
-                Finding(_times(f"rate of {called}", g, ref, quotient, alone), "", alone or quotient)
+        for quotient, rates, draws in ((by_arrests, arrests, of_arrests), (by_use, use, of_use)):
+            # Where there is more to it than rounding.
+            uncertain = any(
+                isinstance(r, CountedRate) or r.error > 0 for r in (rates[g], rates[ref])
             )
-            estimates += [quotient, *([alone] if alone else [])]
+            alone = [_posterior(quotient, draws)] if uncertain else []
+            findings.append(Finding(_times(quotient, *alone), "", [quotient, *alone][-1]))
+            estimates += [quotient, *alone]
     return Analysis(
         name="relative-rates",
         title=f"{arrests_called} relative to {use_called}".capitalize(),
@@ -102,9 +104,7 @@ def relative_rates(
         ],
         sources=sources,
         posterior=inference_data(
-            {"relative": np.stack([relative[g] for g in names], axis=1)},
-            {"relative": ["group"]},
-            {"group": names},
+            {"relative": np.stack([relative[g] for g in names], axis=1)}, group=names
         ),
         draw=lambda: [
             intervals(
@@ -133,9 +133,7 @@ def _groups(
             f"Both rates are needed for the same two groups or more, but there are "
             f"{', '.join(use) or 'none'} and {', '.join(arrests) or 'none'}."
         )
-    if reference is not None and reference not in names:
-        raise UnknownName(group, reference, names)
-    ref = names[-1] if reference is None else reference
+    ref = names[-1] if reference is None else names[index_of(group, reference, names)]
     for name, rate in [*use.items(), (ref, arrests[ref])]:
         if rate.value == 0:
             raise DataError(
@@ -145,29 +143,41 @@ def _groups(
     return names, ref
 
 
-def _quotient(label: str, one: Rate, other: Rate) -> Estimate:
+def _quotient(
+    quantity: str, rates: Mapping[str, Rate], *, group: str, reference: str, words: str
+) -> Estimate:
     """The ratio of two published figures and the range that their rounding leaves."""
+    one, other = rates[group], rates[reference]
     high = one.high / other.low if other.low > 0 else np.inf
     value, low = one.value / other.value, one.low / other.high
-    return Estimate(label, value, low, high, "ratio", level=1.0)
+    return Estimate(
+        quantity,
+        value,
+        low,
+        high,
+        "ratio",
+        level=1.0,
+        group=group,
+        reference=reference,
+        words=words,
+    )
 
 
-def _with_errors(
-    quotient: Estimate,
-    rates: tuple[Rate, Rate],
-    one: NDArray[np.float64],
-    other: NDArray[np.float64],
-) -> Estimate | None:
-    """The posterior of a ratio, where there is more to it than rounding."""
-    if not any(isinstance(rate, CountedRate) or rate.error > 0 for rate in rates):
-        return None
-    return estimate(f"{quotient.label}, posterior", one / other, "ratio")
+def _posterior(quotient: Estimate, draws: Mapping[str, NDArray[np.float64]]) -> Estimate:
+    """The same ratio with the errors of counts and surveys."""
+    return estimate(
+        f"{quotient.quantity}_posterior",
+        draws[quotient.group] / draws[quotient.reference],
+        "ratio",
+        group=quotient.group,
+        reference=quotient.reference,
+        words=f"{quotient.words}, posterior",
+    )
 
 
-def _times(
-    what: str, one: str, other: str, arithmetic: Estimate, drawn: Estimate | None = None
-) -> str:
+def _times(arithmetic: Estimate, drawn: Estimate | None = None) -> str:
     """A sentence whose direction is that of the range and of the interval, if both agree."""
+    what, one, other = arithmetic.words, arithmetic.group, arithmetic.reference
     directions = {e.direction for e in (arithmetic, drawn) if e is not None}
     ends = (arithmetic.value, arithmetic.low, arithmetic.high)
     value, low, high = (f"{x:.2f}".replace("inf", "∞") for x in ends)
@@ -185,22 +195,22 @@ def _times(
 def _assumptions(
     use: Mapping[str, Rate], arrests: Mapping[str, Rate], use_called: str, arrests_called: str
 ) -> list[str]:
-    said = [
+    texts = [
         f"Rate of {what}, {name}: {rate}."
         for what, rates in ((use_called, use), (arrests_called, arrests))
         for name, rate in rates.items()
     ]
-    said += [
+    texts += [
         "Before rounding, any value that rounds to the published figure is as likely as another; "
         "survey errors are normal around it.",
         "Errors of different figures are independent.",
     ]
     counted = [r for r in (*use.values(), *arrests.values()) if isinstance(r, CountedRate)]
     if counted:
-        said.append(f"Rates with counts have the prior {counted[0].prior}.")
+        texts.append(f"Rates with counts have the prior {counted[0].prior}.")
     if any(isinstance(rate, RoundedRate) and rate.error == 0 for rate in use.values()):
-        said.append(
+        texts.append(
             f"No standard error is given for the {use_called} of some groups, so the interval "
             "holds only its rounding there and is too narrow if it comes from a survey."
         )
-    return said
+    return texts

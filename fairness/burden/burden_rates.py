@@ -1,57 +1,69 @@
 """Exact posteriors of what a practice costs: in vain for each hit, and once in a lifetime (G15)."""
 
-import numpy as np
-from scipy import optimize, special
+from typing import Any
 
-from plausible.fairness.estimation.estimates import LEVEL, Estimate
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from plausible.fairness.estimation.estimates import TAILS, Estimate, estimate
 from plausible.fairness.estimation.posteriors import Rates
 
-__all__ = ["in_a_lifetime", "odds_ratio", "per_hit"]
-
-_POINTS = 2000  # of the quadrature over the second group's rate
-_LOG_RATIOS = (-60.0, 60.0)
+__all__ = ["InVain", "Lifetimes"]
 
 
-def per_hit(label: str, hit_rate: Rates, i: int, *, level: float = LEVEL) -> Estimate:
-    r"""People searched in vain for each hit, exactly.
+class InVain(Rates):
+    """Rates of searches in vain, which answer with searches in vain for each hit."""
 
-    .. math:: (1 - h) / h, \quad h \sim \mathrm{Beta}(a, b), \quad
-              E\,[(1 - h) / h] = b / (a - 1)
+    def estimate(self, quantity: str, i: int, words: str = "") -> Estimate:
+        r"""People of group i searched in vain for each hit, exactly.
 
-    The value is the mean, or the median where there is no finite mean (a at most 1).
+        .. math:: (1 - h) / h, \quad h \sim \mathrm{Beta}(b, a), \quad
+                  E\,[(1 - h) / h] = a / (b - 1)
+
+        The value is the mean, or the median where there is no finite mean (b at most 1).
+        """
+        a, b = self.a[i], self.b[i]
+        high, middle, low = (1 / special.betaincinv(b, a, TAILS) - 1).tolist()
+        value = float(a / (b - 1)) if b > 1 else middle
+        return Estimate(quantity, value, low, high, "count", words=words, **self.address(i))
+
+    def ratio(self, quantity: str, i: int, j: int, words: str = "") -> Estimate:
+        r"""The odds of group i over the odds of group j, exactly; its value is the median.
+
+        .. math:: P\!\left(\frac{o_i}{o_j} \le r\right) =
+                  \int F_i\!\left(\frac{r\, o(y)}{1 + r\, o(y)}\right) f_j(y)\, dy, \quad
+                  o(y) = \frac{y}{1 - y}
+        """
+        log_odds = special.logit(self.points(j))
+        return self.ratio_of(quantity, i, j, lambda log_r: special.expit(log_r + log_odds), words)
+
+
+class Lifetimes(Rates):
+    """Rates, which answer with the chance of at least one event in so many trials: 1 - (1 - p)^n.
+
+    Args:
+        times: n.
+        given: of `Rates`.
     """
-    a, b = hit_rate.a[i], hit_rate.b[i]
-    high, middle, low = 1 / special.betaincinv(a, b, [(1 - level) / 2, 0.5, (1 + level) / 2]) - 1
-    value = b / (a - 1) if a > 1 else middle
-    return Estimate(label, float(value), float(low), float(high), "count", level)
 
+    def __init__(self, times: int, *given: Any) -> None:
+        super().__init__(*given)
+        self.times = times
 
-def odds_ratio(label: str, rates: Rates, i: int, j: int, *, level: float = LEVEL) -> Estimate:
-    r"""The odds of group i over the odds of group j, exactly; its value is the median.
+    def estimate(self, quantity: str, i: int, words: str = "") -> Estimate:
+        """The chance in group i, exactly.
 
-    .. math:: P\!\left(\frac{o_i}{o_j} \le r\right) =
-              \int F_i\!\left(\frac{r\, o(y)}{1 + r\, o(y)}\right) f_j(y)\, dy, \quad
-              o(y) = \frac{y}{1 - y}
-    """
-    y = special.betaincinv(rates.a[j], rates.b[j], (np.arange(_POINTS) + 0.5) / _POINTS)
-    log_odds = special.logit(y)
+        Its value is the median: near 1 the mean can lie below the whole interval.
+        """
+        rates = special.betaincinv(self.a[i], self.b[i], TAILS)
+        low, value, high = self._chance(rates).tolist()
+        return Estimate(quantity, value, low, high, words=words, **self.address(i))
 
-    def below(log_r: float) -> float:
-        x = special.expit(log_r + log_odds)
-        return float(special.betainc(rates.a[i], rates.b[i], x).mean())
+    def difference(self, quantity: str, i: int, j: int, words: str = "") -> Estimate:
+        """The chance in group i minus that in group j, by draws."""
+        gap = self._chance(self.draws_of(i)) - self._chance(self.draws_of(j))
+        return estimate(quantity, gap, "difference", words=words, **self.address(i, j))
 
-    def quantile(p: float) -> float:
-        return float(np.exp(optimize.brentq(lambda t: below(t) - p, *_LOG_RATIOS)))
-
-    low, value, high = (quantile(p) for p in ((1 - level) / 2, 0.5, (1 + level) / 2))
-    return Estimate(label, value, low, high, "ratio", level, 1 - below(0.0))
-
-
-def in_a_lifetime(label: str, rate: Rates, i: int, times: int) -> Estimate:
-    """The chance of at least one event in so many trials, exactly: 1 - (1 - p)^n.
-
-    Its value is the median: near 1 the mean can lie below the whole interval.
-    """
-    p = special.betaincinv(rate.a[i], rate.b[i], [(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2])
-    low, value, high = -np.expm1(times * np.log1p(-p))
-    return Estimate(label, float(value), float(low), float(high))
+    def _chance(self, rate: NDArray[np.float64]) -> NDArray[np.float64]:
+        return -np.expm1(self.times * np.log1p(-rate))

@@ -6,8 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plausible.fairness.counts.counts import Counts
-from plausible.fairness.estimation.estimates import Estimate, estimate
-from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, inference_data
+from plausible.fairness.estimation.comparison import Contrasts, compare, needs
+from plausible.fairness.estimation.posteriors import (
+    PRIORS,
+    Draws,
+    Prior,
+    inference_data,
+    under_priors,
+)
 from plausible.fairness.estimation.rounded import Rate
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
@@ -15,16 +21,10 @@ from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import (
     basis,
     cause,
-    clearly,
-    compared,
-    counted_gap,
-    extremes,
+    comparisons,
     left_out,
-    needs,
-    reference_of,
     sensitivity,
     spoken,
-    with_cases,
 )
 from plausible.inference.errors import DataError
 
@@ -66,47 +66,41 @@ def found_out(
         DataError: if there are no people, or a shown group has no rate of Y, one of 0, or
             one below that of its arrests.
     """
-    needs(counts, "trials", "events", "hits")
-    n, names = counts["trials"], counts.groups
-    people, stops = counts.label_of("trials"), counts.label_of("events")
-    known = with_cases(counts, n, people)
-    ref = reference_of(counts, n, reference)
-    rates = Rates(counts["hits"], n, prior, seed)
-    shown = extremes(rates, known, ref)
+    c = compare(counts, "hits", "trials", reference=reference, prior=prior, seed=seed)
+    needs(counts, "events")
+    names, people, stops = counts.groups, c.cases, counts.label_of("events")
     label = f"rate of arrests for {other} in {stops}"
-    chance = {i: rates.draws_of(i) for i in shown}
-    draws, named = {f"{label} among {people}": chance}, {"found_out": chance}
-    if offenders is not None:
-        named["found_out_given_y"] = draws[f"{label} among those who do it"] = {
-            i: _of_offenders(chance[i], offenders, names[i], other, [seed + 1, i]) for i in shown
-        }
-    whoms = [what.removeprefix(f"{label} ") for what in reversed(draws)]
-    findings: list[Finding] = []
-    estimates: list[Estimate] = []
-    for what, drawn in reversed(draws.items()):
-        counted = {i: counted_gap(rates, i, ref) if drawn is chance else None for i in shown}
-        said, numbers = _by_group(what, counts, drawn, ref, counted)
-        findings += said
-        estimates += numbers
+    chance = {i: c.of.draws_of(i) for i in c.shown}
+    drawn = Draws(chance, names, counts=c.of)
+    found = [Contrasts("found_out", f"{label} among {people}", drawn, c.shown, c.ref)]
+    whom = [f"among {people}"]
     assumptions = basis(counts, prior)
     if offenders is not None:
-        assumptions += [f"Who does {other}, {names[i]}: {offenders[names[i]]}." for i in shown]
+        draws = {
+            i: _of_offenders(chance[i], offenders, names[i], other, [seed + 1, i]) for i in c.shown
+        }
+        words = f"{label} among those who do it"
+        by_y = Contrasts("found_out_given_y", words, Draws(draws, names), c.shown, c.ref)
+        found.insert(0, by_y)
+        whom.insert(0, "among those who do it")
+        assumptions += [f"Who does {other}, {names[i]}: {offenders[names[i]]}." for i in c.shown]
         assumptions.append(
             f"Rates of {other} do not depend on the counts, and nobody is arrested for it twice."
         )
-    if others := [i for i in shown if i != ref]:
-        first = max(others, key=lambda i: abs(float(np.median(chance[i] - chance[ref]))))
-        gap = f"{label} among {people}, {names[first]} − {names[ref]}"
-        assumptions.append(
-            sensitivity(lambda p: Rates(counts["hits"], n, p).difference(gap, first, ref))
+    if others := [i for i in c.shown if i != c.ref]:
+        first = max(others, key=lambda i: abs(float(np.median(chance[i] - chance[c.ref]))))
+        assumptions += sensitivity(
+            under_priors(
+                lambda p: c.under(p).difference("found_out", first, c.ref, found[-1].words)
+            )
         )
     return Analysis(
         name="found-out",
         title="Found out for something else",
         question=f"Whoever is stopped for one thing can be arrested for another: how likely is an "
         f"arrest for {other}, and does that differ by {counts.group}?",
-        findings=[*findings, *left_out(counts, n, people, shown)],
-        estimates=estimates,
+        findings=[*(finding for x in found for finding in _findings(x)), *left_out(c)],
+        estimates=[e for x in found for e in x.estimates],
         assumptions=assumptions,
         cannot_show=[
             cause(counts),
@@ -115,23 +109,28 @@ def found_out(
             f"How much of {other} should go undetected: how far detection may go is for a society "
             "to say. The numbers only show whether it says the same to everybody.",
         ],
-        sources=[counts.source] if counts.source else [],
+        sources=counts.sources,
         counts=counts,
         posterior=inference_data(
-            {name: np.stack(list(x.values()), axis=1) for name, x in named.items()},
-            {name: ["group"] for name in named},
-            {"group": [names[i] for i in shown]},
+            {x.quantity: np.stack([x.of.draws_of(i) for i in c.shown], 1) for x in found[::-1]},
+            group=c.names,
         ),
         draw=lambda: [
             intervals(
                 "found-out",
-                [e for e in estimates if e.unit == "share"],
+                [e for x in found for e in x.each.values()],
                 f"How often people are arrested for {other} in {stops}.",
-                [f"{names[i]}, {whom}" for whom in whoms for i in shown],
+                [f"{name}, {among}" for among in whom for name in c.names],
             )
         ],
-        details={"reference": names[ref], "shown": len(shown)},
+        details={"reference": c.reference, "shown": len(c.shown)},
     )
+
+
+def _findings(c: Contrasts) -> list[Finding]:
+    share = c.each[c.ref]
+    alone = Finding(f"The {c.words} is {spoken(share)} for {share.group}.", estimate=share)
+    return comparisons(f"The {c.words}", c) or [alone]
 
 
 def _of_offenders(
@@ -153,37 +152,3 @@ def _of_offenders(
     if len(possible) == len(share):
         return share
     return np.random.default_rng(seed).choice(possible, len(share))
-
-
-def _by_group(
-    what: str,
-    counts: Counts,
-    draws: Mapping[int, Array],
-    ref: int,
-    counted: Mapping[int, float | None],
-) -> tuple[list[Finding], list[Estimate]]:
-    """The rates of all shown groups, and the sentences that compare them with the reference."""
-    names = counts.groups
-    each = {i: estimate(f"{what}, {names[i]}", x) for i, x in draws.items()}
-    others = [i for i in draws if i != ref]
-    gaps, ratios = {}, {}
-    for i in others:
-        difference, quotient = draws[i] - draws[ref], draws[i] / draws[ref]
-        gaps[i] = estimate(f"{what}, {names[i]} − {names[ref]}", difference, "difference")
-        ratios[i] = estimate(f"{what}, {names[i]} / {names[ref]}", quotient, "ratio")
-    findings = [
-        compared(
-            f"The {what}",
-            names[i],
-            names[ref],
-            (each[i], each[ref]),
-            gaps[i],
-            ratios[i],
-            counted[i],
-        )
-        for i in sorted(others, key=lambda i: -clearly(gaps[i]))
-    ]
-    if not others:
-        text = f"The {what} is {spoken(each[ref])} for {names[ref]}."
-        findings.append(Finding(text, estimate=each[ref]))
-    return findings, [*each.values(), *gaps.values(), *ratios.values()]

@@ -1,25 +1,27 @@
 """Intersecting attributes: more than the two of them predict apart (G15)."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from plausible.fairness.counts.counts import Counts
-from plausible.fairness.estimation.estimates import Estimate, estimate
-from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, inference_data
+from plausible.fairness.estimation.comparison import SHOWN, index_of, needs, with_cases
+from plausible.fairness.estimation.estimates import estimate
+from plausible.fairness.estimation.posteriors import (
+    PRIORS,
+    Prior,
+    Rates,
+    inference_data,
+    under_priors,
+)
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
 from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import (
-    SHOWN,
-    basis,
-    cause,
-    credible_direction,
-    needs,
-    sensitivity,
-    spoken,
-    with_cases,
-)
-from plausible.inference.errors import DataError, UnknownName
+from plausible.fairness.reporting.wording import basis, cause, sensitivity, spoken
+from plausible.inference.errors import DataError
 
 __all__ = ["intersections"]
 
@@ -64,7 +66,6 @@ def intersections(
     n, k = counts.cells("trials"), counts.cells("events")
     with_cases(counts, n.sum(axis=0), counts.label_of("trials"))
     g0, s0 = _reference(counts, n, baseline)
-    rates = Rates(k.ravel(), n.ravel(), prior, seed)
     groups = n.shape[1]
     squares = [
         (g, s)
@@ -79,30 +80,15 @@ def intersections(
         )
     squares = sorted(squares, key=lambda at: -n[at[1], at[0]])[: SHOWN // 2]
     rate = f"rate of {counts.label_of('events')} among {counts.label_of('trials')}"
-    findings, estimates, excesses = [], [], {}
-    for g, s in squares:
-        cell = [s * groups + g, s * groups + g0, s0 * groups + g, s0 * groups + g0]
-        both, only_s, only_g, none = (rates.draws_of(i) for i in cell)
-        name = f"{counts.groups[g]} and {counts.strata[s]}"
-        seen = rates.estimate(f"{rate}, {name}", cell[0])
-        apart = estimate(f"{rate} that both predict apart, {name}", only_s + only_g - none)
-        excesses[name] = both - only_s - only_g + none
-        excess = estimate(f"excess of the {rate}, {name}", excesses[name], "difference")
-        quotient = both * none / (only_s * only_g)
-        times = estimate(f"excess ratio of the {rate}, {name}", quotient, "ratio")
-        raw = (k.ravel() / np.maximum(n.ravel(), 1))[cell]
-        side = credible_direction(excess, float(raw[0] - raw[1] - raw[2] + raw[3]))
-        findings.append(_finding(rate, name, seen, apart, excess, times, side))
-        estimates += [seen, apart, excess, times]
 
-    def headline(p: Prior) -> Estimate:
-        other = Rates(k.ravel(), n.ravel(), p, seed)
-        g, s = squares[0]
-        x = [other.draws_of(i * groups + j) for i, j in ((s, g), (s, g0), (s0, g), (s0, g0))]
-        return estimate(estimates[2].label, x[0] - x[1] - x[2] + x[3], "difference")
+    def square(g: int, s: int, prior: Prior) -> _Square:
+        cells = np.array([(s, g), (s, g0), (s0, g), (s0, g0)]) @ [groups, 1]
+        rates = Rates(k.ravel(), n.ravel(), prior, seed)
+        return _Square(rate, counts.groups[g], counts.strata[s], rates, cells.tolist())
 
-    sums = [e for e in estimates if "both predict apart" in e.label]
-    outside = any(e.low < 0 or e.high > 1 for e in sums)
+    shown = [square(g, s, prior) for g, s in squares]
+    findings = [_finding(rate, x) for x in shown]
+    outside = any(x.apart.low < 0 or x.apart.high > 1 for x in shown)
     total = (groups - 1) * (len(counts.strata) - 1)
     if len(squares) < total:
         findings.append(
@@ -117,14 +103,14 @@ def intersections(
         question=f"Do {counts.group} and {counts.by} together go with more "
         f"{counts.label_of('events')} than each of them apart?",
         findings=findings,
-        estimates=estimates,
+        estimates=[e for x in shown for e in (x.seen, x.apart, x.excess, x.times)],
         assumptions=[
             *basis(counts, prior),
             f"Neither attribute stands for {counts.groups[g0]} and {counts.strata[s0]}. What the "
             "two predict apart is the sum of what each adds to the rate there."
             + outside
             * " That sum can lie below 0 or above 100 %, as here, and no rate can.",
-            sensitivity(headline),
+            *sensitivity(under_priors(lambda other: square(*squares[0], other).excess)),
         ],
         cannot_show=[
             cause(counts),
@@ -132,17 +118,16 @@ def intersections(
             "multiplies and divides them; one can be there without the other.",
             "What other attributes do. People of one combination can differ in much else.",
         ],
-        sources=[*([counts.source] if counts.source else []), _SOURCE],
+        sources=[*counts.sources, _SOURCE],
         counts=counts,
         posterior=inference_data(
-            {"excess": np.stack(list(excesses.values()), axis=1)},
-            {"excess": ["pair"]},
-            {"pair": list(excesses)},
+            {"excess": np.stack([x.excess_draws for x in shown], axis=1)},
+            pair=[f"{x.group} and {x.stratum}" for x in shown],
         ),
         draw=lambda: [
             intervals(
                 "crossed",
-                [e for e in estimates if e.unit == "share"],
+                [e for x in shown for e in (x.seen, x.apart)],
                 f"The {rate} where both attributes meet, and what the two predict apart.",
             )
         ],
@@ -156,43 +141,77 @@ _SOURCE = (
 )
 
 
+class _Square:
+    """The four combinations of two attributes, for one group and one stratum.
+
+    Args:
+        rate: the rate in words.
+        group: who has the first attribute.
+        stratum: who has the second.
+        rates: of all cells.
+        cells: indices of both attributes, the second alone, the first alone, and neither.
+    """
+
+    def __init__(
+        self, rate: str, group: str, stratum: str, rates: Rates, cells: Sequence[int]
+    ) -> None:
+        both, only_s, only_g, neither = (rates.draws_of(i) for i in cells)
+        self.group, self.stratum = group, stratum
+        self.excess_draws = both - only_s - only_g + neither
+        counted = rates.counted(cells[0], cells[1]) - rates.counted(cells[2], cells[3])
+        at: dict[str, Any] = {"group": group, "stratum": stratum}
+        self.seen = replace(rates.estimate("rate", cells[0], rate), **at)
+        self.apart = estimate(
+            "rate_predicted_apart",
+            only_s + only_g - neither,
+            words=f"{rate} that both predict apart",
+            **at,
+        )
+        self.excess = estimate(
+            "excess",
+            self.excess_draws,
+            "difference",
+            words=f"excess of the {rate}",
+            counted=counted,
+            **at,
+        )
+        self.times = estimate(
+            "excess",
+            both * neither / (only_s * only_g),
+            "ratio",
+            words=f"excess ratio of the {rate}",
+            **at,
+        )
+
+
 def _reference(
-    counts: Counts, n: NDArray[np.int64], reference: tuple[str, str] | None
+    counts: Counts, n: NDArray[np.int64], baseline: tuple[str, str] | None
 ) -> tuple[int, int]:
-    if reference is None:
+    if baseline is None:
         return int(n.sum(axis=0).argmax()), int(n.sum(axis=1).argmax()) if len(n) else 0
-    group, stratum = reference
-    if group not in counts.groups:
-        raise UnknownName(counts.group, group, counts.groups)
-    if stratum not in counts.strata:
-        raise UnknownName(str(counts.by), stratum, counts.strata)
-    return counts.groups.index(group), counts.strata.index(stratum)
+    group, stratum = baseline
+    return (
+        index_of(counts.group, group, counts.groups),
+        index_of(str(counts.by), stratum, counts.strata),
+    )
 
 
-def _finding(
-    rate: str,
-    name: str,
-    seen: Estimate,
-    apart: Estimate,
-    excess: Estimate,
-    times: Estimate,
-    side: int,
-) -> Finding:
+def _finding(rate: str, x: _Square) -> Finding:
+    side = x.excess.credible_direction
     start = (
-        f"The {rate} is {spoken(seen)} for {name}; the two apart predict {apart}. The excess is "
-        f"{excess}"
+        f"The {rate} is {spoken(x.seen)} for {x.group} and {x.stratum}; the two apart predict "
+        f"{x.apart}. The excess is {x.excess}"
     )
     if side == 0:
-        where = "covers zero" if excess.direction == 0 else "keeps off zero by the prior alone"
         text = (
-            f"{start}, which {where}: these data do not tell whether the two together go with "
-            "more or less than both apart."
+            f"{start}, which {x.excess.undecided}: these data do not tell whether the two together "
+            "go with more or less than both apart."
         )
     else:
         word = "more" if side > 0 else "less"
         text = f"{start}: the two together go with {word} than both apart."
-    if times.direction == excess.direction:
-        caveat = f"Ratios say the same: {times}."
+    if x.times.direction == x.excess.direction:
+        caveat = f"Ratios say the same: {x.times}."
     else:
-        caveat = f"On the scale of ratios it is {times}: the answer depends on the scale."
-    return Finding(text, caveat, excess)
+        caveat = f"On the scale of ratios it is {x.times}: the answer depends on the scale."
+    return Finding(text, caveat, x.excess)

@@ -1,21 +1,20 @@
 """A profile for one crime and what it does to the detection of another, in closed form (G11)."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from plausible.fairness.estimation.estimates import Estimate, estimate
+from plausible.fairness.estimation.comparison import Contrasts, index_of
 from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.estimation.rounded import Rate
-from plausible.fairness.reporting.analysis import Analysis, Finding, Table
+from plausible.fairness.reporting.analysis import Analysis, Table
 from plausible.fairness.reporting.figures import intervals
 from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import compared
-from plausible.inference.errors import DataError, UnknownName
+from plausible.fairness.reporting.wording import comparisons
+from plausible.inference.errors import DataError
 
 __all__ = ["found_out_under_profile", "stopped_share"]
 
@@ -87,44 +86,35 @@ def found_out_under_profile(
         DataError: for fewer than two groups, rates of 0 or 1, or numbers out of range.
     """
     names, weights = _checked(x_rates, shares, separation, threshold, stop_reveals)
-    if reference is not None and reference not in names:
-        raise UnknownName(group, reference, names)
-    ref = names.index(reference) if reference is not None else len(names) - 1
+    ref = len(names) - 1 if reference is None else index_of(group, reference, names)
     p = np.stack([x_rates[name].draws(seed, i) for i, name in enumerate(names)], axis=1)
     p = p.clip(1e-12, 1 - 1e-12)
     overall = np.broadcast_to((p * weights).sum(axis=1, keepdims=True), p.shape)
-    rules = _Rules(
-        stop_reveals * stopped_share(p, p, separation, threshold),
-        stop_reveals * stopped_share(p, overall, separation, threshold),
-    )
-    findings: list[Finding] = []
-    estimates: list[Estimate] = []
-    for what, drawn in zip(("with", "without"), rules, strict=True):
-        label = f"chance that {other} is found out, profile {what} the {group}"
-        each = [estimate(f"{label}, {name}", drawn[:, i]) for i, name in enumerate(names)]
-        estimates += each
-        for i in (i for i in range(len(names)) if i != ref):
-            pair = (drawn[:, i], drawn[:, ref])
-            gap = estimate(f"{label}, {names[i]} − {names[ref]}", pair[0] - pair[1], "difference")
-            ratio = estimate(f"{label}, {names[i]} / {names[ref]}", pair[0] / pair[1], "ratio")
-            estimates += [gap, ratio]
-            sentence = f"By a profile for {target} {what} the {group}, the chance that {other}"
-            findings.append(
-                compared(
-                    f"{sentence} is found out",
-                    names[i],
-                    names[ref],
-                    (each[i], each[ref]),
-                    gap,
-                    ratio,
-                )
-            )
+    rules = {
+        how: stop_reveals * stopped_share(p, believed, separation, threshold)
+        for how, believed in (("with", p), ("without", overall))
+    }
+    contrasts = {
+        how: Contrasts.of_draws(
+            f"found_out_{how}_group",
+            f"chance that {other} is found out, profile {how} the {group}",
+            dict(zip(names, draws.T, strict=True)),
+            names[ref],
+        )
+        for how, draws in rules.items()
+    }
+    sentences = {
+        how: f"By a profile for {target} {how} the {group}, the chance that {other} is found out"
+        for how in rules
+    }
     return Analysis(
         name="found-out",
         title="A profile for one thing, found out for another",
         question=f"People are stopped by a profile for {target}. Who gets away with {other}?",
-        findings=findings,
-        estimates=estimates,
+        findings=[
+            finding for how, c in contrasts.items() for finding in comparisons(sentences[how], c)
+        ],
+        estimates=[e for c in contrasts.values() for e in c.estimates],
         assumptions=[
             *(f"Rate of {target}, {name}: {rate}." for name, rate in x_rates.items()),
             f"A signal separates people with {target} from others by {separation:g} standard "
@@ -140,29 +130,18 @@ def found_out_under_profile(
             f"in {target} does not show either.",
             "Whether stops by a profile are justified where it is right about the rates.",
         ],
-        posterior=inference_data(
-            {"with_group": rules.with_group, "without_group": rules.without_group},
-            {"with_group": ["group"], "without_group": ["group"]},
-            {"group": names},
-        ),
+        posterior=inference_data({f"{how}_group": x for how, x in rules.items()}, group=names),
         tables=[_simulated(x_rates, weights, separation, threshold, stop_reveals, seed)],
         draw=lambda: [
             intervals(
                 "found-out",
-                [e for e in estimates if e.unit == "share"],
+                [e for c in contrasts.values() for e in c.each.values()],
                 f"The chance that {other} is found out in a stop for {target}.",
-                [f"{name}, {what} the {group}" for what in ("with", "without") for name in names],
+                [f"{name}, {how} the {group}" for how in rules for name in names],
             )
         ],
         details={"reference": names[ref], "separation": separation, "threshold": threshold},
     )
-
-
-class _Rules(NamedTuple):
-    """Draws of the chance of being found out under two rules, each (DRAWS, groups)."""
-
-    with_group: Array
-    without_group: Array
 
 
 def _checked(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,7 +71,7 @@ def chance(
     pairs: int = 50,
     seed: int = 0,
 ) -> Analysis:
-    """The largest chance correlation in wide and tall data: closed form beside simulation.
+    """The largest chance correlation in wide and tall data: closed form next to simulation.
 
     In each simulation the feature that correlates most in one half of the rows is tested on the
     other half. That all correlations vanish is known here, so whatever is found is spurious.
@@ -92,9 +93,10 @@ def chance(
     for i, m in enumerate(features):
         for j, n in enumerate(rows):
             exact = float(largest_by_chance(m, n))
-            found, withheld = _selected(m, n, repeats, [seed, i, j])
-            drawn = _mean(f"largest of {_features(m)}, {n:,} rows, simulated", found)
-            after = _mean(f"the same feature in {n:,} other rows", withheld)
+            largest, withheld = _selected(m, n, repeats, [seed, i, j])
+            at = {"group": _features(m), "stratum": f"{n:,} rows"}
+            drawn = _mean("largest", largest, words="largest correlation, simulated", **at)
+            after = _mean("withheld", withheld, words="the same feature in other rows", **at)
             estimates += [drawn, after]
             table.append((m, n, exact, drawn, after))
     every = [(n, *_all_pairs(pairs, n, repeats, [seed, len(features), n])) for n in rows]
@@ -106,8 +108,8 @@ def chance(
         question="How strongly does the best of many features correlate with a target that none "
         "of them has to do with?",
         findings=[
-            _found(*wide),
-            *([_found(*tall)] if tall is not wide else []),
+            _finding(*wide),
+            *([_finding(*tall)] if tall is not wide else []),
             Finding(
                 f"Among all {pairs * (pairs - 1) // 2:,} pairs of {pairs:,} features, the largest "
                 f"correlation is {every[0][1].value:.2f} on average in {every[0][0]:,} rows and "
@@ -137,7 +139,7 @@ def chance(
         tables=[
             Table(
                 "Largest absolute correlation with a target, and the correlation of the same "
-                "feature in as many withheld rows, in the direction that was found",
+                "feature in equally many withheld rows, in the direction of the first",
                 pd.DataFrame(
                     [
                         {
@@ -164,7 +166,7 @@ def _features(count: int) -> str:
 def _selected(m: int, n: int, repeats: int, seed: Sequence[int]) -> tuple[Array, Array]:
     """The largest absolute correlation, and that feature's correlation in other rows."""
     random = np.random.default_rng(seed)
-    found, withheld = np.empty(repeats), np.empty(repeats)
+    largest, withheld = np.empty(repeats), np.empty(repeats)
     for k in range(repeats):
         y = _unit(random.normal(size=(n, 1)))[:, 0]
         best = np.zeros(1)
@@ -173,10 +175,10 @@ def _selected(m: int, n: int, repeats: int, seed: Sequence[int]) -> tuple[Array,
             r = y @ _unit(random.normal(size=(n, min(m - start, max(_CELLS // n, 1)))))
             best = np.append(best, r[np.abs(r).argmax()])
         top = best[np.abs(best).argmax()]
-        found[k] = abs(top)
+        largest[k] = abs(top)
         other = _unit(random.normal(size=(n, 2)))
         withheld[k] = np.sign(top) * (other[:, 0] @ other[:, 1])
-    return found, withheld
+    return largest, withheld
 
 
 def _all_pairs(p: int, n: int, repeats: int, seed: Sequence[int]) -> tuple[Estimate, float]:
@@ -187,8 +189,9 @@ def _all_pairs(p: int, n: int, repeats: int, seed: Sequence[int]) -> tuple[Estim
         R = X.T @ X
         np.fill_diagonal(R, 0)
         largest[k] = np.abs(R).max()
-    label = f"largest of all pairs of {p:,} features, {n:,} rows, simulated"
-    return _mean(label, largest), float(largest_by_chance(p * (p - 1) // 2, n))
+    words = "largest of all pairs, simulated"
+    at = {"group": _features(p), "stratum": f"{n:,} rows", "words": words}
+    return _mean("largest_of_pairs", largest, **at), float(largest_by_chance(p * (p - 1) // 2, n))
 
 
 def _unit(X: Array) -> Array:
@@ -197,19 +200,20 @@ def _unit(X: Array) -> Array:
     return np.asarray(X / np.linalg.norm(X, axis=0))
 
 
-def _mean(label: str, values: Array) -> Estimate:
+def _mean(quantity: str, values: Array, **address: Any) -> Estimate:
     mean, error = float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
     return Estimate(
-        label,
+        quantity,
         mean,
         mean - 1.96 * error,
         mean + 1.96 * error,
         "correlation",
         above=float(special.ndtr(mean / error)),
+        **address,
     )
 
 
-def _found(m: int, n: int, exact: float, drawn: Estimate, after: Estimate) -> Finding:
+def _finding(m: int, n: int, exact: float, drawn: Estimate, after: Estimate) -> Finding:
     if after.direction == 0:
         verdict = "the interval covers zero, so that nothing of it is left"
     elif after.low < drawn.low:
@@ -230,7 +234,7 @@ def _pictures(
     rows: Sequence[int],
     table: Sequence[tuple[int, int, float, Estimate, Estimate]],
 ) -> list[Picture]:
-    said = "; ".join(f"{_features(m)}, {n:,} rows: {exact:.2f}" for m, n, exact, _, _ in table)
+    numbers = "; ".join(f"{_features(m)}, {n:,} rows: {exact:.2f}" for m, n, exact, _, _ in table)
     return [
         Picture(
             "chance-correlation",
@@ -238,7 +242,7 @@ def _pictures(
             "The largest correlation with a target that no feature has to do with. Left: wide data "
             "make it larger. Right: tall data make it smaller. Lines are the closed form, dots "
             "simulations.",
-            f"Two panels of rising and falling curves. Expected largest correlation: {said}.",
+            f"Two panels of rising and falling curves. Expected largest correlation: {numbers}.",
         )
     ]
 

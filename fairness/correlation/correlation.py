@@ -8,32 +8,24 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from plausible.fairness.correlation.chance import as_large_by_chance, chance, largest_by_chance
+from plausible.fairness.correlation.chance import as_large_by_chance, largest_by_chance
 from plausible.fairness.correlation.correlation_posterior import (
     CORRELATION_PRIORS,
     CorrelationPosterior,
     pearson,
-    prior_called,
+    prior_in_words,
 )
-from plausible.fairness.correlation.spurious import spurious, wide
 from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.posteriors import Rates, inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import plain
 from plausible.fairness.reporting.registry import analysis
+from plausible.fairness.reporting.wording import under_each
 from plausible.inference.errors import DataError
 from plausible.inference.pages.page import Picture
 from plausible.inference.pictures.style import CLASS_COLOURS, styled
 
-__all__ = [
-    "CORRELATION_PRIORS",
-    "CorrelationPosterior",
-    "chance",
-    "correlation",
-    "largest_by_chance",
-    "spurious",
-    "wide",
-]
+__all__ = ["correlation"]
 
 Array = NDArray[np.float64]
 _WALKS = 100_000
@@ -77,9 +69,10 @@ def correlation(
     """
     a, b, t, left = _rows(x, y, times)
     main = CorrelationPosterior(pearson(a, b), len(a), prior)
-    whole = main.estimate(f"correlation of {names[0]} and {names[1]}")
+    words = f"correlation of {names[0]} and {names[1]}"
+    whole = main.estimate("correlation", words)
     findings = [_direction(names, whole, main.r, len(a)), _by_chance(main, searched)]
-    estimates, drawn = [whole], {"correlation": main.draws(seed)}
+    estimates, draws = [whole], {"correlation": main.draws(seed)}
     if left:
         findings.append(Finding(f"{left:,} rows in which a value is missing are left out."))
     if t is not None:
@@ -90,16 +83,16 @@ def correlation(
                     "have no correlation. Without times= the columns themselves are compared."
                 )
         changes = CorrelationPosterior(pearson(np.diff(a), np.diff(b)), len(a) - 1, prior)
-        more = changes.estimate("correlation of the changes from row to row")
+        more = changes.estimate("of_changes", "correlation of the changes from row to row")
         neighbours = [
             CorrelationPosterior(pearson(z[1:], z[:-1]), len(z) - 1, prior).estimate(
-                f"correlation of neighbouring rows, {name}"
+                "of_neighbours", "correlation of neighbouring rows", name
             )
             for z, name in zip((a, b), names, strict=True)
         ]
-        findings += [_neighbours(names, neighbours), _changes(more)]
+        findings += [_neighbours(neighbours), _changes(more)]
         estimates += [*neighbours, more]
-        drawn["of_changes"] = changes.draws(seed + 1)
+        draws["of_changes"] = changes.draws(seed + 1)
         if len(a) <= _LONG:
             walked = _walks(main.r, len(a), seed)
             findings.append(_drift(walked, main.r, len(a)))
@@ -112,14 +105,14 @@ def correlation(
         estimates=estimates,
         assumptions=[
             "Both columns are normal, with flat priors of their means and of the logarithms of "
-            f"their scales; the prior of the correlation is {prior_called(prior)}.",
+            f"their scales; the prior of the correlation is {prior_in_words(prior)}.",
             "Rows are independent of each other. Rows in time, such as years, rarely are.",
             *(
                 ["Drift is shown by random walks with normal steps, 0 on average."]
                 if t is not None and len(a) <= _LONG
                 else []
             ),
-            _sensitivity(main, whole.label),
+            under_each(f"the {words}", main.under_priors()),
         ],
         cannot_show=[
             "What causes what: either may cause the other, or something else both.",
@@ -133,7 +126,7 @@ def correlation(
             "Yule, Why do we sometimes get nonsense-correlations between time-series? (1926), "
             "https://doi.org/10.2307/2341482",
         ],
-        posterior=inference_data(drawn),
+        posterior=inference_data(draws),
         draw=partial(_pictures, a, b, t, names, whole),
         details={"r": main.r, "rows": len(a), "rows_left_out": left},
     )
@@ -205,18 +198,18 @@ def _often(p: float) -> str:
     return f"1 in {round(1 / p / 10**digits) * 10**digits:,}"
 
 
-def _neighbours(names: tuple[str, str], found: Sequence[Estimate]) -> Finding:
-    said = " and ".join(f"{e} for {name}" for name, e in zip(names, found, strict=True))
-    if any(e.direction > 0 for e in found):
+def _neighbours(each: Sequence[Estimate]) -> Finding:
+    numbers = " and ".join(f"{e} for {e.group}" for e in each)
+    if any(e.direction > 0 for e in each):
         verdict = (
             "Rows resemble the ones before them, so that they are not independent and the "
             "interval of the correlation is too narrow"
         )
-    elif any(e.direction < 0 for e in found):
+    elif any(e.direction < 0 for e in each):
         verdict = "Rows alternate with the ones before them, so that they are not independent"
     else:
         verdict = "The intervals cover zero: these data do not tell whether rows are independent"
-    return Finding(f"Neighbouring rows correlate by {said}. {verdict}.", estimate=found[0])
+    return Finding(f"Neighbouring rows correlate by {numbers}. {verdict}.", estimate=each[0])
 
 
 def _changes(e: Estimate) -> Finding:
@@ -243,10 +236,12 @@ def _walks(r: float, rows: int, seed: int) -> Estimate:
         block = min(count - done, max(2_000_000 // rows, 1))
         a, b = random.normal(size=(2, block, rows)).cumsum(2)
         a, b = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
-        found = (a * b).sum(1) / np.sqrt((a**2).sum(1) * (b**2).sum(1))
-        large += int((np.abs(found) >= abs(r)).sum())
+        r_walks = (a * b).sum(1) / np.sqrt((a**2).sum(1) * (b**2).sum(1))
+        large += int((np.abs(r_walks) >= abs(r)).sum())
         done += block
-    return Rates([large], [count]).estimate("random walks that correlate as strongly", 0)
+    return Rates([large], [count]).estimate(
+        "random_walks", 0, "random walks that correlate as strongly"
+    )
 
 
 def _drift(walked: Estimate, r: float, rows: int) -> Finding:
@@ -260,14 +255,6 @@ def _drift(walked: Estimate, r: float, rows: int) -> Finding:
     )
 
 
-def _sensitivity(main: CorrelationPosterior, label: str) -> str:
-    each = "; ".join(
-        f"{name}: {CorrelationPosterior(main.r, main.rows, a).estimate(label)}"
-        for name, a in CORRELATION_PRIORS.items()
-    )
-    return f"Prior sensitivity of the {label}: {each}."
-
-
 def _pictures(
     a: Array, b: Array, t: Array | None, names: tuple[str, str], e: Estimate
 ) -> list[Picture]:
@@ -278,7 +265,7 @@ def _pictures(
             _figure(a, b, t, names),
             f"Each dot is a row. Correlation {e}.{over}",
             f"Scatter of {len(a):,} rows of {names[0]} and {names[1]}; their correlation is {e}."
-            + (" Beside it both columns over time." if t is not None else ""),
+            + (" Next to it both columns over time." if t is not None else ""),
         )
     ]
 

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from plausible.fairness.estimation.estimates import DRAWS, LEVEL, Estimate
+from plausible.fairness.estimation.estimates import DRAWS, TAILS, Estimate
 from plausible.inference.errors import DataError
 
-__all__ = ["CORRELATION_PRIORS", "CorrelationPosterior", "pearson", "prior_called"]
+__all__ = ["CORRELATION_PRIORS", "CorrelationPosterior", "pearson", "prior_in_words"]
 
 Array = NDArray[np.float64]
 _POINTS = 4000
@@ -23,7 +23,7 @@ CORRELATION_PRIORS: Mapping[str, float] = {
 }
 
 
-def prior_called(a: float) -> str:
+def prior_in_words(a: float) -> str:
     """The prior with parameter a in words."""
     if a == 1:
         return "uniform from −1 to 1"
@@ -94,13 +94,22 @@ class CorrelationPosterior:
         ends, below = self._grid
         return float(np.interp(np.arctanh(rho), ends, below))
 
-    def estimate(self, label: str, *, level: float = LEVEL) -> Estimate:
+    def estimate(self, quantity: str = "correlation", words: str = "", group: str = "") -> Estimate:
         """Posterior mean and central interval."""
         ends, below = self._grid
         mean = float(np.tanh((ends[1:] + ends[:-1]) / 2) @ np.diff(below))
-        low, high = self.quantile([(1 - level) / 2, (1 + level) / 2])
+        low, _, high = self.quantile(TAILS).tolist()
         above = 1 - self.below(0.0)
-        return Estimate(label, mean, float(low), float(high), "correlation", level, above)
+        return Estimate(
+            quantity, mean, low, high, "correlation", above=above, group=group, words=words
+        )
+
+    def under_priors(self) -> dict[str, Estimate]:
+        """The estimate under each of `CORRELATION_PRIORS`."""
+        return {
+            name: CorrelationPosterior(self.r, self.rows, a).estimate()
+            for name, a in CORRELATION_PRIORS.items()
+        }
 
     def draws(self, seed: int) -> Array:
         """Draws of ρ, shape (DRAWS,)."""

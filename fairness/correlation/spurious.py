@@ -11,13 +11,14 @@ from plausible.fairness.correlation.correlation_posterior import (
     CORRELATION_PRIORS,
     CorrelationPosterior,
     pearson,
-    prior_called,
+    prior_in_words,
 )
+from plausible.fairness.estimation.comparison import SHOWN
 from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
 from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import SHOWN
+from plausible.fairness.reporting.wording import listed, under_each
 from plausible.inference.errors import DataError, UnknownName
 
 __all__ = ["spurious", "wide"]
@@ -81,9 +82,11 @@ def spurious(
         )
     name, r, x = max(found, key=lambda row: abs(row[1]))
     one, other = _both(x, y_all, first), _both(x, y_all, second)
-    seen = CorrelationPosterior(r, len(one), prior).estimate(f"in the rows that chose it, {name}")
+    seen = CorrelationPosterior(r, len(one), prior).estimate(
+        "in_choosing_rows", "in the rows that chose it", name
+    )
     again = CorrelationPosterior(pearson(x[other], y_all[other]), len(other), prior)
-    withheld = again.estimate(f"in withheld rows, {name}")
+    withheld = again.estimate("in_withheld_rows", "in withheld rows", name)
     expected = float(largest_by_chance(len(found), len(one)))
     most = float(largest_by_chance(len(found), len(one), 0.975))
     return Analysis(
@@ -105,12 +108,12 @@ def spurious(
         ],
         estimates=[seen, withheld],
         assumptions=[
-            f"The prior of a correlation is {prior_called(prior)}; columns are normal.",
+            f"The prior of a correlation is {prior_in_words(prior)}; columns are normal.",
             "Rows are independent. In records over time they are not, and both halves then share "
             "the same trends: the test does not protect against that.",
             "The chance figures take the columns as independent of each other; columns that go "
             "together act like fewer.",
-            _sensitivity(again, withheld.label),
+            under_each(f"the correlation {withheld.label}", again.under_priors()),
         ],
         cannot_show=[
             "What causes a correlation that holds: either may cause the other, or something else "
@@ -176,23 +179,11 @@ def _replicated(name: str, target: str, r: float, rows: int, withheld: Estimate)
 
 
 def _skipped(names: Sequence[str]) -> list[Finding]:
-    if not names:
-        return []
-    more = f" and {len(names) - SHOWN:,} others" if len(names) > SHOWN else ""
-    return [
-        Finding(
-            f"Left out, since they are no numbers, do not vary, have too few rows or follow "
-            f"exactly from the target: {', '.join(names[:SHOWN])}{more}."
-        )
-    ]
-
-
-def _sensitivity(again: CorrelationPosterior, label: str) -> str:
-    each = "; ".join(
-        f"{name}: {CorrelationPosterior(again.r, again.rows, a).estimate(label)}"
-        for name, a in CORRELATION_PRIORS.items()
+    text = (
+        "Left out, since they are no numbers, do not vary, have too few rows or follow exactly "
+        f"from the target: {listed(names)}."
     )
-    return f"Prior sensitivity of the correlation {label}: {each}."
+    return [Finding(text)] if names else []
 
 
 def _table(found: Sequence[tuple[str, float, Array]]) -> Table:

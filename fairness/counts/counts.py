@@ -103,6 +103,11 @@ class Counts:
         """Names of the columns of counts."""
         return tuple(c for c in self.frame.columns if c not in ("group", "by"))
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The source, where one was given."""
+        return (self.source,) if self.source else ()
+
     def label_of(self, measure: str) -> str:
         """A measure in the user's word."""
         return self.names.get(measure, measure.replace("_", " "))

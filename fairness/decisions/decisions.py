@@ -1,13 +1,14 @@
 """A prediction is not an action: expected costs of any number of actions (G5)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from plausible.fairness.decisions.costs import E_MAIL, TRANSLATION, Costs
+from plausible.fairness.decisions.costs import Costs
 from plausible.fairness.decisions.decision_figures import draw_decisions
 from plausible.fairness.decisions.value_of_information import (
     value_of_cases,
@@ -19,9 +20,10 @@ from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
 from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
 from plausible.fairness.reporting.registry import analysis
+from plausible.fairness.reporting.wording import under_each
 from plausible.inference.errors import DataError
 
-__all__ = ["E_MAIL", "TRANSLATION", "Costs", "decisions"]
+__all__ = ["decisions"]
 
 Array = NDArray[np.float64]
 _PRIORS = (1.0, 0.5, 2.0)
@@ -71,15 +73,17 @@ def decisions(
     best = int(expected.argmin())
     wins = _wins(costs, mean, drawn)
     each = [
-        Estimate(e.label, float(x), e.low, e.high, e.unit)
-        for e, x in zip(
-            (estimate(f"cost of {a}", loss[:, i], "count") for i, a in enumerate(costs.actions)),
-            expected,
-            strict=True,
-        )
+        replace(estimate("cost", loss[:, i], "count", group=a), value=float(expected[i]))
+        for i, a in enumerate(costs.actions)
     ]
     extra = {
-        i: estimate(f"cost of {a} above {costs.actions[best]}", loss[:, i] - loss[:, best], "count")
+        i: estimate(
+            "cost",
+            loss[:, i] - loss[:, best],
+            "count",
+            group=a,
+            reference=costs.actions[best],
+        )
         for i, a in enumerate(costs.actions)
         if i != best
     }
@@ -117,9 +121,7 @@ def decisions(
         ],
         sources=[*sources, "Raiffa and Schlaifer, Applied Statistical Decision Theory (1961)"],
         posterior=inference_data(
-            {"cost": loss, "probability": theta},
-            {"cost": ["action"], "probability": ["outcome"]},
-            {"action": list(costs.actions), "outcome": list(costs.outcomes)},
+            {"cost": loss, "probability": theta}, action=costs.actions, outcome=costs.outcomes
         ),
         tables=[costs.table(), _summary(costs, expected, wins), _worths(costs, values)],
         draw=partial(draw_decisions, costs, mean),
@@ -203,11 +205,11 @@ def _sensitive(costs: Costs, wins: Array, best: int) -> Finding:
 
 
 def _mixtures(costs: Costs, expected: Array) -> list[Finding]:
-    said = []
+    findings = []
     for name, parts in costs.mixtures.items():
         cost = expected[costs.actions.index(name)]
         pure = min(parts, key=lambda a: expected[costs.actions.index(a)])
-        said.append(
+        findings.append(
             Finding(
                 f"To choose at random (“{name}”) costs {_plain(cost)} on average, "
                 f"{_plain(cost - expected[costs.actions.index(pure)])} more than "
@@ -216,7 +218,7 @@ def _mixtures(costs: Costs, expected: Array) -> list[Finding]:
                 "at or a use of both forms, is not among the costs.",
             )
         )
-    return said
+    return findings
 
 
 def _worth(values: Mapping[str, float], cost: float) -> Finding:
@@ -243,12 +245,12 @@ def _belief(costs: Costs, mean: Array, alpha: Array | None, prior: float) -> str
 
 
 def _prior_sensitivity(costs: Costs, known: Array) -> str:
-    each = []
+    each = {}
     for prior in _PRIORS:
         expected = costs.mean @ ((prior + known) / (prior + known).sum())
         best = int(expected.argmin())
-        each.append(f"Dirichlet({prior:g}): {costs.actions[best]}, {_plain(expected[best])}")
-    return f"Prior sensitivity of the best action and its cost: {'; '.join(each)}."
+        each[f"Dirichlet({prior:g})"] = f"{costs.actions[best]}, {_plain(expected[best])}"
+    return under_each("the best action and its cost", each)
 
 
 def _summary(costs: Costs, expected: Array, wins: Array) -> Table:

@@ -9,66 +9,111 @@ from numpy.typing import ArrayLike, NDArray
 
 from plausible.inference.errors import DataError
 
-__all__ = ["DRAWS", "LEVEL", "Estimate", "estimate"]
+__all__ = ["DRAWS", "LEVEL", "TAILS", "Estimate", "Measure", "estimate"]
 
 LEVEL = 0.95
 DRAWS = 40_000
+# Probabilities of the lower end, the middle and the upper end of an interval.
+TAILS = ((1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2)
 
-Unit = Literal["share", "difference", "ratio", "correlation", "count", "nats"]
-# The value that means "no effect" of each unit that has one.
+Measure = Literal["share", "difference", "ratio", "correlation", "count", "nats"]
+# The value that means "no effect" of each measure that has one.
 _NULL = {"difference": 0.0, "ratio": 1.0, "correlation": 0.0}
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its central credible interval.
+    """A number with its central credible interval, and what it is a number of.
 
     Attributes:
-        label: what it is, such as "false-positive rate, Black − White".
+        quantity: what is estimated, such as "false_positive_rate".
         value: posterior mean; the median for a ratio, whose mean is drawn up by its long tail.
         low: lower end of the interval.
         high: upper end.
-        unit: "share" from 0 to 1, "difference" of shares, "ratio", "correlation", "count", "nats".
+        measure: "share" from 0 to 1, "difference" of shares, "ratio", "correlation", "count",
+            "nats".
         level: probability of the interval.
         above: probability that the number is above no effect (0 for a difference or a correlation,
-            1 for a ratio); None for other units.
+            1 for a ratio); None for other measures.
+        group: whose quantity it is; empty for a quantity of all.
+        reference: the group that it is compared with; empty where it is not compared.
+        stratum: where it holds; empty for a quantity of all strata.
+        words: the quantity as a sentence names it; by default its name without underscores.
+        counted: a difference as it was counted, without a prior; None where nothing was counted.
     """
 
-    label: str
+    quantity: str
     value: float
     low: float
     high: float
-    unit: Unit = "share"
+    measure: Measure = "share"
     level: float = LEVEL
     above: float | None = None
+    group: str = ""
+    reference: str = ""
+    stratum: str = ""
+    words: str = ""
+    counted: float | None = None
+
+    @property
+    def who(self) -> str:
+        """The groups, such as "Black" or "Black − White"."""
+        sign = " / " if self.measure == "ratio" else " − "
+        return sign.join(name for name in (self.group, self.reference) if name)
+
+    @property
+    def label(self) -> str:
+        """What it is in words, such as "false-positive rate, Black − White"."""
+        words = self.words or self.quantity.replace("_", " ")
+        return ", ".join(part for part in (words, self.who, self.stratum) if part)
 
     @property
     def direction(self) -> int:
         """1 where the whole interval is above no effect, -1 below, 0 where it covers it."""
-        null = _NULL.get(self.unit)
+        null = _NULL.get(self.measure)
         if null is None:
-            raise DataError(f"A {self.unit} has no direction; compare two of them first.")
+            raise DataError(f"A {self.measure} has no direction; compare two of them first.")
         return int(self.low > null) - int(self.high < null)
+
+    @property
+    def credible_direction(self) -> int:
+        """The direction, or 0 where the counts do not lie on the same side.
+
+        Of few cases the prior can say what no count does: 0 of 10 is put above 1 in 1,000.
+        """
+        counted = self.direction if self.counted is None else self.counted
+        return self.direction if counted * self.direction > 0 else 0
+
+    @property
+    def undecided(self) -> str:
+        """Why the direction is not credible, as the end of a sentence about the interval."""
+        null = {"difference": "zero", "ratio": "1", "correlation": "zero"}[self.measure]
+        return f"keeps off {null} by the prior alone" if self.direction else f"covers {null}"
+
+    @property
+    def clearance(self) -> float:
+        """How far the whole interval lies from no effect; negative where it covers it."""
+        return max(self.low - _NULL[self.measure], _NULL[self.measure] - self.high)
 
     def __str__(self) -> str:
         """The number and its interval as a sentence says them, such as "12.1 % (11.0-13.2 %)"."""
-        if self.unit in ("share", "difference", "correlation"):
-            factor = 1.0 if self.unit == "correlation" else 100.0
+        if self.measure in ("share", "difference", "correlation"):
+            factor = 1.0 if self.measure == "correlation" else 100.0
             numbers = [factor * x for x in (self.low, self.value, self.high)]
-            least = 2 if self.unit == "correlation" else 1
-            low, value, high = _apart(numbers, least, signed=self.unit != "share")
-            if self.unit == "share":
+            least = 2 if self.measure == "correlation" else 1
+            low, value, high = _apart(numbers, least, signed=self.measure != "share")
+            if self.measure == "share":
                 return f"{value} % ({low}–{high} %)"
-            return f"{value}{' points' if self.unit == 'difference' else ''} ({low} to {high})"
+            return f"{value}{' points' if self.measure == 'difference' else ''} ({low} to {high})"
         numbers = [self.low, self.value, self.high]
         several = len(set(numbers))
         apart = (d for d in (3, 4, 5) if len({_digits(x, d) for x in numbers}) == several)
         digits = next(apart, 6)
         low, value, high = (_digits(x, digits) for x in numbers)
-        if self.unit == "ratio":
+        if self.measure == "ratio":
             return f"{value} × ({low}–{high})"
         between = " to " if self.low < 0 else "–"
-        return f"{value} ({low}{between}{high})" + (" nats" if self.unit == "nats" else "")
+        return f"{value} ({low}{between}{high})" + (" nats" if self.measure == "nats" else "")
 
     def row(self) -> dict[str, Any]:
         """As a row of a table."""
@@ -77,36 +122,35 @@ class Estimate:
             "value": self.value,
             "low": self.low,
             "high": self.high,
-            "unit": self.unit,
+            "measure": self.measure,
         }
 
 
 def estimate(
-    label: str, draws: ArrayLike, unit: Unit = "share", *, level: float = LEVEL
+    quantity: str, draws: ArrayLike, measure: Measure = "share", **address: Any
 ) -> Estimate:
     """Summarise draws: mean (median for a ratio) and central interval.
 
     Args:
-        label: what the number is.
+        quantity: what the number is.
         draws: any shape; infinite ratios are allowed, nan is not.
-        unit: see `Estimate`.
-        level: probability of the interval.
+        measure: see `Estimate`.
+        address: group, reference, stratum, words and counted of the `Estimate`.
 
     Raises:
         DataError: for draws that are not numbers.
     """
     values: NDArray[np.float64] = np.asarray(draws, dtype=np.float64).ravel()
     if not len(values) or np.isnan(values).any():
-        raise DataError(f"The draws of {label!r} are empty or not numbers.")
+        raise DataError(f"The draws of {quantity!r} are empty or not numbers.")
     # Between a number and infinity there is nothing to interpolate.
     finite = np.isfinite(values).all()
     method: Literal["linear", "inverted_cdf"] = "linear" if finite else "inverted_cdf"
-    tails = [(1 - level) / 2, 0.5, (1 + level) / 2]
-    low, middle, high = np.quantile(values, tails, method=method)
-    value = middle if unit == "ratio" else values.mean()
-    null = _NULL.get(unit)
+    low, middle, high = np.quantile(values, TAILS, method=method).tolist()
+    value = middle if measure == "ratio" else float(values.mean())
+    null = _NULL.get(measure)
     above = None if null is None else float((values > null).mean())
-    return Estimate(label, float(value), float(low), float(high), unit, level, above)
+    return Estimate(quantity, value, low, high, measure, LEVEL, above, **address)
 
 
 def _apart(numbers: list[float], least: int, signed: bool) -> list[str]:

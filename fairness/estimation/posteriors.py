@@ -1,18 +1,18 @@
 """Exact posteriors of rates and shares from counts, and what follows from them by their draws."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
-import arviz as az
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
-from plausible.fairness.estimation.estimates import DRAWS, LEVEL, Estimate
+from plausible.fairness.estimation.estimates import DRAWS, TAILS, Estimate, estimate
 from plausible.inference.errors import DataError
 
-__all__ = ["PRIORS", "Prior", "Rates", "inference_data", "shares"]
+__all__ = ["PRIORS", "Draws", "Prior", "Rates", "inference_data", "shares", "under_priors"]
 
 Array = NDArray[np.float64]
 _POINTS = 2000  # of the quadrature over one rate; ten times as many move no interval by 1e-5
@@ -47,6 +47,11 @@ PRIORS: Mapping[str, Prior] = {
 }
 
 
+def under_priors(headline: Callable[[Prior], Estimate]) -> dict[str, Estimate]:
+    """A number under each of `PRIORS`, by the name and parameters of the prior."""
+    return {f"{name} {prior}": headline(prior) for name, prior in PRIORS.items()}
+
+
 class Rates:
     r"""Independent exact posteriors of a rate in each group.
 
@@ -57,18 +62,24 @@ class Rates:
         trials: n, the same shape. No trials leave the prior.
         prior: Beta(a, b) of every group.
         seed: of the draws.
+        names: of the groups; without them estimates name no group.
 
     Raises:
         DataError: unless 0 <= events <= trials.
     """
 
     def __init__(
-        self, events: ArrayLike, trials: ArrayLike, prior: Prior = PRIORS["uniform"], seed: int = 0
+        self,
+        events: ArrayLike,
+        trials: ArrayLike,
+        prior: Prior = PRIORS["uniform"],
+        seed: int = 0,
+        names: Sequence[str] = (),
     ) -> None:
         k, n = np.asarray(events, dtype=np.float64), np.asarray(trials, dtype=np.float64)
         if k.shape != n.shape or k.ndim != 1 or (k < 0).any() or (k > n).any():
             raise DataError(f"Rates need 0 <= events <= trials for each group, but got {k} of {n}.")
-        self.prior, self.seed = prior, seed
+        self.prior, self.seed, self.names = prior, seed, names
         self.a, self.b = prior.events + k, prior.others + n - k
 
     def draws_of(self, i: int) -> Array:
@@ -81,47 +92,66 @@ class Rates:
         """Draws of all groups' rates, shape (DRAWS, groups): for many groups use `draws_of`."""
         return np.stack([self.draws_of(i) for i in range(len(self.a))], axis=1)
 
-    def estimate(self, label: str, i: int, *, level: float = LEVEL) -> Estimate:
-        """The rate of group i: exact mean and exact central interval."""
-        tails = np.array([(1 - level) / 2, (1 + level) / 2])
-        low, high = special.betaincinv(self.a[i], self.b[i], tails)
-        mean = self.a[i] / (self.a[i] + self.b[i])
-        return Estimate(label, float(mean), float(low), float(high), "share", level)
+    def counted(self, i: int, j: int) -> float:
+        """The share that was counted in group i minus that in group j, without the prior."""
+        events = self.a - self.prior.events
+        trials = np.maximum(events + self.b - self.prior.others, 1)
+        return float(events[i] / trials[i] - events[j] / trials[j])
 
-    def difference(self, label: str, i: int, j: int, *, level: float = LEVEL) -> Estimate:
+    def estimate(self, quantity: str, i: int, words: str = "") -> Estimate:
+        """The rate of group i: exact mean and exact central interval."""
+        low, _, high = special.betaincinv(self.a[i], self.b[i], TAILS).tolist()
+        mean = float(self.a[i] / (self.a[i] + self.b[i]))
+        return Estimate(quantity, mean, low, high, words=words, **self.address(i))
+
+    def difference(self, quantity: str, i: int, j: int, words: str = "") -> Estimate:
         r"""Rate of group i minus rate of group j, exactly.
 
         .. math:: P(\theta_i - \theta_j \le t) = \int F_i(t + y)\, f_j(y)\, dy
         """
 
-        other = self._points(j)
+        other = self.points(j)
 
         def below(t: float) -> float:
             return self._mean_below(i, t + other)
 
-        low, high = (optimize.brentq(_above(below, p), -1, 1) for p in _tails(level))
+        low, high = (optimize.brentq(_above(below, p), -1, 1) for p in (TAILS[0], TAILS[2]))
         mean = self.a / (self.a + self.b)
-        value = float(mean[i] - mean[j])
-        return Estimate(label, value, low, high, "difference", level, 1 - below(0.0))
+        value, above = float(mean[i] - mean[j]), 1 - below(0.0)
+        return Estimate(
+            quantity, value, low, high, "difference", above=above, words=words, **self.address(i, j)
+        )
 
-    def ratio(self, label: str, i: int, j: int, *, level: float = LEVEL) -> Estimate:
+    def ratio(self, quantity: str, i: int, j: int, words: str = "") -> Estimate:
         r"""Rate of group i over rate of group j, exactly; its value is the median.
 
         .. math:: P(\theta_i / \theta_j \le r) = \int F_i(r y)\, f_j(y)\, dy
         """
 
-        other = self._points(j)
+        other = self.points(j)
+        return self.ratio_of(quantity, i, j, lambda log_r: np.exp(log_r) * other, words)
+
+    def ratio_of(
+        self, quantity: str, i: int, j: int, bounds: Callable[[float], Array], words: str = ""
+    ) -> Estimate:
+        """A ratio of two groups, whose logarithm is below t where rate i is below `bounds(t)`."""
 
         def below(log_r: float) -> float:
-            return self._mean_below(i, np.exp(log_r) * other)
+            return self._mean_below(i, bounds(log_r))
 
         low, value, high = (
-            float(np.exp(optimize.brentq(_above(below, p), *_LOG_RATIOS)))
-            for p in (_tails(level)[0], 0.5, _tails(level)[1])
+            float(np.exp(optimize.brentq(_above(below, p), *_LOG_RATIOS))) for p in TAILS
         )
-        return Estimate(label, value, low, high, "ratio", level, 1 - below(0.0))
+        above = 1 - below(0.0)
+        return Estimate(
+            quantity, value, low, high, "ratio", above=above, words=words, **self.address(i, j)
+        )
 
-    def _points(self, i: int) -> Array:
+    def address(self, i: int, j: int | None = None) -> dict[str, Any]:
+        """The groups of an estimate, and the difference that was counted between them."""
+        return _groups(self.names, i, j) | ({} if j is None else {"counted": self.counted(i, j)})
+
+    def points(self, i: int) -> Array:
         """Equally likely values of rate i."""
         return special.betaincinv(self.a[i], self.b[i], (np.arange(_POINTS) + 0.5) / _POINTS)
 
@@ -130,8 +160,47 @@ class Rates:
         return float(special.betainc(self.a[i], self.b[i], bounds.clip(0, 1)).mean())
 
 
-def _tails(level: float) -> tuple[float, float]:
-    return (1 - level) / 2, (1 + level) / 2
+class Draws:
+    """Draws of a quantity of each group, which answer the same questions as `Rates`.
+
+    Args:
+        draws: by the index of the group.
+        names: of all groups.
+        counts: the rates that the quantity grows with, where it rests on counts.
+    """
+
+    def __init__(
+        self, draws: Mapping[int, Array], names: Sequence[str], counts: Rates | None = None
+    ) -> None:
+        self.draws, self.names, self._counts = draws, names, counts
+
+    def draws_of(self, i: int) -> Array:
+        """Draws of one group, shape (DRAWS,)."""
+        return self.draws[i]
+
+    def estimate(self, quantity: str, i: int, words: str = "") -> Estimate:
+        """The share of group i."""
+        return estimate(quantity, self.draws[i], words=words, **_groups(self.names, i))
+
+    def difference(self, quantity: str, i: int, j: int, words: str = "") -> Estimate:
+        """Group i minus group j."""
+        gap = self.draws[i] - self.draws[j]
+        return estimate(quantity, gap, "difference", words=words, **self._address(i, j))
+
+    def ratio(self, quantity: str, i: int, j: int, words: str = "") -> Estimate:
+        """Group i over group j."""
+        quotient = self.draws[i] / self.draws[j]
+        return estimate(quantity, quotient, "ratio", words=words, **self._address(i, j))
+
+    def _address(self, i: int, j: int) -> dict[str, Any]:
+        counted = None if self._counts is None else self._counts.counted(i, j)
+        return _groups(self.names, i, j) | {"counted": counted}
+
+
+def _groups(names: Sequence[str], i: int, j: int | None = None) -> dict[str, Any]:
+    """The group and the reference of an estimate, where they have names."""
+    at = {"group": i, "reference": j} if names else {}
+    return {key: names[index] for key, index in at.items() if index is not None}
 
 
 def _above(below: Callable[[float], float], p: float) -> Callable[[float], float]:
@@ -154,17 +223,17 @@ def shares(counts: ArrayLike, prior: float = 1.0, seed: int = 0) -> Array:
     return np.random.default_rng(seed).dirichlet(prior + np.asarray(counts, float), size=DRAWS)
 
 
-def inference_data(
-    draws: Mapping[str, Array],
-    dims: Mapping[str, list[str]] | None = None,
-    coords: Mapping[str, list[str]] | None = None,
-) -> az.InferenceData:
+def inference_data(draws: Mapping[str, Array], **coords: Sequence[str]) -> Any:
     """Independent draws as ArviZ data, in four chains.
 
     Args:
-        draws: by name, each of shape (DRAWS, ...).
-        dims: names of the dimensions after the first, by name of the draws.
-        coords: names along each dimension.
+        draws: by name, of shape (DRAWS,) or (DRAWS, names of a dimension).
+        coords: names along the second dimension, such as group=["a", "b"]; where there are several
+            dimensions, one for each of the draws.
     """
+    import arviz as az
+
     chained = {name: x.reshape(4, -1, *x.shape[1:]) for name, x in draws.items()}
-    return az.from_dict(posterior=chained, dims=dict(dims or {}), coords=dict(coords or {}))
+    of = list(coords) if len(coords) > 1 else list(coords) * len(draws)
+    dims = {name: [dim] for name, dim in zip(draws, of, strict=False)}
+    return az.from_dict(posterior=chained, dims=dims, coords=dict(coords))

@@ -15,7 +15,7 @@ _CELLS = 4_000_000
 _TINY = 1e-12
 
 
-def information(label: str, p: Array, y: Whole, base: Array, seed: int) -> Estimate:
+def information(group: str, p: Array, y: Whole, base: Array, seed: int) -> Estimate:
     r"""Mean log-probability of the true class above that under the shares alone.
 
     .. math:: \frac1n \sum_i \ln \frac{p_i(y_i)}{\pi(y_i)}
@@ -24,7 +24,7 @@ def information(label: str, p: Array, y: Whole, base: Array, seed: int) -> Estim
     mislead. Its posterior is the Bayesian bootstrap over rows.
 
     Args:
-        label: of the estimate.
+        group: whose information it is: a column, or empty for all of them.
         p: held-out probabilities, shape (rows, classes).
         y: the class of each row.
         base: π, shares of the classes, shape (classes,).
@@ -34,16 +34,18 @@ def information(label: str, p: Array, y: Whole, base: Array, seed: int) -> Estim
     """
     row = np.arange(len(y))
     gain = np.log(np.maximum(p[row, y], _TINY)) - np.log(base[y])
-    return estimate(label, _bootstrap(gain, np.random.default_rng(seed)), "nats")
+    return estimate(
+        "information", _bootstrap(gain, np.random.default_rng(seed)), "nats", group=group
+    )
 
 
-def area(label: str, score: Array, of: NDArray[np.bool_], seed: int) -> Estimate:
+def area(group: str, score: Array, of: NDArray[np.bool_], seed: int) -> Estimate:
     """Probability that a member of a class scores above a member of the rest; half for ties.
 
     Its posterior is the Bayesian bootstrap over the rows of each class, to first order.
 
     Args:
-        label: of the estimate.
+        group: the name of the class.
         score: shape (rows,).
         of: who is of the class; some are and some are not.
         seed: of the draws.
@@ -56,16 +58,16 @@ def area(label: str, score: Array, of: NDArray[np.bool_], seed: int) -> Estimate
     below = 1 - (ranks[~of] - stats.rankdata(score[~of])) / n
     random = np.random.default_rng(seed)
     draws = _bootstrap(above, random) + _bootstrap(below, random) - above.mean()
-    return estimate(label, draws.clip(0, 1))
+    words = "probability that a row scores above one of another class"
+    return estimate("area", draws.clip(0, 1), group=group, words=words)
 
 
 def accuracy_gain(
-    label: str, predicted: Whole, y: Whole, majority: int, seed: int
+    predicted: Whole, y: Whole, majority: int, seed: int
 ) -> tuple[Estimate, Estimate, Estimate]:
     """Accuracy of the predictions, of always naming the largest class, and their difference.
 
     Args:
-        label: what is predicted.
         predicted: held-out classes, shape (rows,).
         y: true classes.
         majority: the largest class.
@@ -76,10 +78,11 @@ def accuracy_gain(
     # 1/2 in each of four cells makes both accuracies uniform before the data.
     shares = np.random.default_rng(seed).dirichlet(0.5 + cells, size=DRAWS)
     one, other = shares[:, 2] + shares[:, 3], shares[:, 1] + shares[:, 3]
+    better = "accuracy, predictions − naming the largest"
     return (
-        estimate(f"accuracy, {label}", one),
-        estimate(f"accuracy of naming the largest, {label}", other),
-        estimate(f"accuracy, predictions − naming the largest, {label}", one - other, "difference"),
+        estimate("accuracy", one),
+        estimate("accuracy_of_naming_the_largest", other),
+        estimate("accuracy_gain", one - other, "difference", words=better),
     )
 
 

@@ -1,29 +1,32 @@
 """The prosecutor's fallacy: P(evidence given hypothesis) is not the reverse (G4)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from plausible.fairness.counts.counts import Counts
+from plausible.fairness.estimation.comparison import compare, needs, with_cases
 from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
-from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, inference_data
+from plausible.fairness.estimation.posteriors import (
+    PRIORS,
+    Prior,
+    Rates,
+    inference_data,
+    under_priors,
+)
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
 from plausible.fairness.reporting.figures import people
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import (
     basis,
     cause,
-    counted_gap,
-    credible_direction,
-    extremes,
     left_out,
     natural,
-    needs,
     sensitivity,
     spoken,
-    with_cases,
 )
 from plausible.inference.pages.page import Picture
 
@@ -72,46 +75,54 @@ def prosecutor(counts: Counts, *, prior: Prior = PRIORS["uniform"], seed: int = 
     k, n, names = counts["events"], counts["trials"], counts.groups
     trials, events = counts.label_of("trials"), counts.label_of("events")
     known = with_cases(counts, n, trials)
-    forward = Rates(k, n, prior, seed)
-    each = {i: forward.estimate(f"{events} given {names[i]}", i) for i in known}
+    means = Rates(k, n, prior)
     # By its prior alone a group of few without an event would have the highest rate.
-    top = max(known, key=lambda i: (k[i] > 0, each[i].value))
-    shown = extremes(forward, known, top)
-    given_group, given_event = _both_ways(k[known], n[known], prior, seed, shown, known)
-    backward = Rates(k[known], np.full(len(known), k.sum()), _of_others(prior, len(known)))
-    reverse = {i: backward.estimate(f"{names[i]} given {events}", known.index(i)) for i in shown}
-    at = shown.index(top)
-    swapped = estimate(
-        f"{names[top]} given {events}, over {events} given {names[top]}",
-        given_event[:, at] / given_group[:, at],
-        "ratio",
+    top = max(known, key=lambda i: (k[i] > 0, means.estimate("", i).value))
+    c = compare(
+        counts,
+        "events",
+        "trials",
+        quantity="event_given_group",
+        words=f"{events} given the {counts.group}",
+        reference=names[top],
+        prior=prior,
+        seed=seed,
     )
-    wrong = _complement(f"share of {trials} that are no {events}, {names[top]}", each[top])
-    findings = [
-        innocent(
-            f"{trials} of {counts.group} {names[top]}", events, counts.group, each[top], wrong
-        ),
-    ]
-    estimates = [*(each[i] for i in shown), wrong]
+    each, whose = c.each, f"{counts.group} {names[top]}"
+    given_group, given_event = _both_ways(k[known], n[known], prior, seed, c.shown, known)
+    wrong = _complement(each[top], f"share of {trials} that are no {events}")
+    findings = [innocent(f"{trials} of {whose}", events, counts.group, each[top], wrong)]
+    estimates = [*each.values(), wrong]
     if not k.any():
         text = f"There are no {events}, so that of whom they would be cannot be asked."
         findings.append(Finding(text))
     elif len(known) > 1:
-        whose = f"{counts.group} {names[top]}"
+        all_events = np.full(len(names), k.sum())
+        backward = Rates(k, all_events, _of_others(prior, len(known)), names=names)
+        words = f"share of the {events}"
+        reverse = {i: backward.estimate("group_given_event", i, words) for i in c.shown}
+        at = c.shown.index(top)
+        swapped = estimate(
+            "group_given_event_over_event_given_group",
+            given_event[:, at] / given_group[:, at],
+            "ratio",
+            group=names[top],
+            words=f"share of the {events} over {events} given the {counts.group}",
+        )
         findings.append(_two_directions(trials, events, whose, each[top], reverse[top], swapped))
         estimates += [*reverse.values(), swapped]
     if len(known) > 1:
         rest = max((i for i in known if i != top), key=lambda i: n[i])
-        gap = forward.difference(f"{events}, {names[top]} − {names[rest]}", top, rest)
-        pair, counted = (each[top], each[rest]), counted_gap(forward, top, rest)
-        findings.append(every_search(names[top], names[rest], pair, gap, events, counted))
+        gap = c.of.difference(c.quantity, top, rest, c.words)
+        pair = (each[top], c.of.estimate(c.quantity, rest, c.words))
+        findings.append(every_search(pair, gap, events))
         estimates.append(gap)
     return Analysis(
         name="prosecutor",
         title="What the group says about a person",
         question=f"Does being of one {counts.group} rather than another say that a case is "
         f"among the {events}?",
-        findings=[*findings, *left_out(counts, n, trials, shown)],
+        findings=[*findings, *left_out(c)],
         estimates=estimates,
         assumptions=[
             f"The evidence is the {counts.group}; the hypothesis is that a case is among the "
@@ -119,8 +130,8 @@ def prosecutor(counts: Counts, *, prior: Prior = PRIORS["uniform"], seed: int = 
             *basis(counts, prior),
             f"Cells of {counts.group} and {events} have one Dirichlet prior, so that both "
             "directions follow from the same draws.",
-            sensitivity(
-                lambda other: _complement(wrong.label, Rates(k, n, other).estimate("", top))
+            *sensitivity(
+                under_priors(lambda p: _complement(c.under(p).estimate("", top), wrong.words))
             ),
         ],
         cannot_show=[
@@ -129,18 +140,16 @@ def prosecutor(counts: Counts, *, prior: Prior = PRIORS["uniform"], seed: int = 
             f"Whether {trials} stand for everybody. If they were chosen by suspicion, the rates "
             "are those of suspects.",
         ],
-        sources=[*([counts.source] if counts.source else []), _SOURCE, FREQUENCIES],
+        sources=[*counts.sources, _SOURCE, FREQUENCIES],
         counts=counts,
         posterior=inference_data(
-            {"event_given_group": given_group, "group_given_event": given_event},
-            {"event_given_group": ["group"], "group_given_event": ["group"]},
-            {"group": [names[i] for i in shown]},
+            {"event_given_group": given_group, "group_given_event": given_event}, group=c.names
         ),
         tables=[roles(f"being of the {counts.group}", f"being among the {events}")],
         draw=lambda: [
             of_thousand(
                 "people",
-                {names[i]: each[i] for i in sorted(shown, key=lambda i: (i != top, -n[i]))},
+                [each[i] for i in sorted(c.shown, key=lambda i: (i != top, -n[i]))],
                 events,
                 f"Of 1,000 {trials} of each {counts.group}, those that count as {events}.",
             )
@@ -178,15 +187,22 @@ def _both_ways(
     return events / (events + others), events / total
 
 
-def _complement(label: str, share: Estimate) -> Estimate:
-    return Estimate(label, 1 - share.value, 1 - share.high, 1 - share.low, level=share.level)
+def _complement(share: Estimate, words: str = "") -> Estimate:
+    return replace(
+        share,
+        quantity="no_event_given_group",
+        value=1 - share.value,
+        low=1 - share.high,
+        high=1 - share.low,
+        words=words,
+    )
 
 
 def innocent(cases: str, events: str, group: str, rate: Estimate, wrong: Estimate) -> Finding:
     """How many who fit a profile are not what is looked for, in natural frequencies."""
-    people, found = natural(rate)
+    people, number = natural(rate)
     return Finding(
-        f"Of {people:,} {cases}, {found} count as {events}. To take the {group} as reason enough "
+        f"Of {people:,} {cases}, {number} count as {events}. To take the {group} as reason enough "
         f"is wrong for the others, {wrong}.",
         estimate=wrong,
     )
@@ -211,16 +227,9 @@ def _two_directions(
     )
 
 
-def every_search(
-    one: str,
-    other: str,
-    rates: tuple[Estimate, Estimate],
-    gap: Estimate,
-    events: str,
-    counted: float,
-) -> Finding:
+def every_search(rates: tuple[Estimate, Estimate], gap: Estimate, events: str) -> Finding:
     """What a rule does that goes by the sign of a difference, however small it is."""
-    side = credible_direction(gap, counted)
+    one, other, side = gap.group, gap.reference, gap.credible_direction
     if side == 0:
         return Finding(
             f"Whether {one} or {other} has the higher rate of {events} these data do not tell: "
@@ -228,7 +237,7 @@ def every_search(
             f"send every search to {one}.",
             estimate=gap,
         )
-    wrong = [_complement("", rate) for rate in rates]
+    wrong = [_complement(rate) for rate in rates]
     word = "higher" if side > 0 else "lower"
     return Finding(
         f"The rate of {events} is {word} for {one} than for {other}: a difference of {gap}. A rule "
@@ -239,12 +248,22 @@ def every_search(
     )
 
 
-def of_thousand(name: str, rates: Mapping[str, Estimate], events: str, caption: str) -> Picture:
-    """Up to four groups as 1,000 people each, of whom those that count stand out."""
+def of_thousand(
+    name: str, rates: Sequence[Estimate], events: str, caption: str, title: str = ""
+) -> Picture:
+    """Up to four groups as 1,000 people each, of whom those that count stand out.
+
+    Args:
+        name: of the file.
+        rates: of the groups.
+        events: what counts.
+        caption: what to see.
+        title: above the people, where they are of no group.
+    """
     panels = {}
-    for group, rate in list(rates.items())[:_PANELS]:
-        found = round(1000 * rate.value)
-        panels[group] = {events: found, "others": 1000 - found}
+    for rate in rates[:_PANELS]:
+        number = round(1000 * rate.value)
+        panels[rate.group or title] = {events: number, "others": 1000 - number}
     return people(name, panels, caption, columns=_COLUMNS[len(panels) - 1])
 
 

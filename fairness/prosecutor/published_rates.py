@@ -1,11 +1,12 @@
 """Bayes' rule with uncertain inputs, for rates that are published rather than counted (G4)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from plausible.fairness.estimation.estimates import estimate
-from plausible.fairness.estimation.posteriors import inference_data
+from plausible.fairness.estimation.posteriors import Draws, inference_data
 from plausible.fairness.estimation.rounded import Rate
 from plausible.fairness.prosecutor.prosecutor import (
     FREQUENCIES,
@@ -63,16 +64,17 @@ def prosecutor_from_rates(
             "exactly 0 is a certainty that data do not give: state its rounding."
         )
     reverse = yes * h / seen
-    answer = estimate(f"{hypothesis} given {evidence}", reverse)
-    forward = estimate(f"{evidence} given {hypothesis}", yes)
-    before = estimate(f"{hypothesis}, among all", h)
+    answer = estimate("hypothesis_given_evidence", reverse, words=f"{hypothesis} given {evidence}")
+    forward = estimate("evidence_given_hypothesis", yes, words=f"{evidence} given {hypothesis}")
+    before = estimate("hypothesis", h, words=f"{hypothesis}, among all")
     swapped = estimate(
-        f"{evidence} given {hypothesis}, over the reverse",
+        "evidence_given_hypothesis_over_reverse",
         np.divide(yes, reverse, out=np.full_like(yes, np.inf), where=reverse > 0),
         "ratio",
+        words=f"{evidence} given {hypothesis}, over the reverse",
     )
-    weight = estimate(f"weight of being {evidence} for the odds", yes / no, "ratio")
-    number, found = natural(answer)
+    weight = estimate("weight", yes / no, "ratio", words=f"weight of being {evidence} for the odds")
+    people_asked, number = natural(answer)
     if swapped.direction == 0:
         verdict = (
             f"The ratio of the two, {swapped}, covers 1: these rates do not tell which is larger"
@@ -91,8 +93,8 @@ def prosecutor_from_rates(
         question=f"If someone is {evidence}, how likely are they among the {hypothesis}?",
         findings=[
             Finding(
-                f"Of {number:,} {people} who are {evidence}, {found} are {hypothesis}. Whoever "
-                f"takes being {evidence} as reason enough is wrong about all others.",
+                f"Of {people_asked:,} {people} who are {evidence}, {number} are {hypothesis}. "
+                f"Whoever takes being {evidence} as reason enough is wrong about all others.",
                 estimate=answer,
             ),
             Finding(
@@ -125,16 +127,18 @@ def prosecutor_from_rates(
         draw=lambda: [
             of_thousand(
                 "forward",
-                {f"1,000 {hypothesis}": forward},
+                [forward],
                 evidence,
                 f"Of 1,000 {hypothesis}, those who are {evidence}.",
+                f"1,000 {hypothesis}",
             ),
             of_thousand(
                 "reverse",
-                {f"1,000 {people} who are {evidence}": answer},
+                [answer],
                 hypothesis,
                 f"Of 1,000 {people} who are {evidence}, those who are {hypothesis}"
                 + ("." if answer.value >= 0.0005 else ": fewer than one."),
+                f"1,000 {people} who are {evidence}",
             ),
         ],
         tables=[roles(f"being {evidence}", f"being among the {hypothesis}")],
@@ -170,18 +174,25 @@ def profile(
     if not rates:
         raise DataError("A profile needs the rate of at least one group.")
     names = list(rates)
-    draws = {name: rates[name].draws(seed, i) for i, name in enumerate(names)}
-    each = {name: estimate(f"{hypothesis} given {name}", draws[name]) for name in names}
-    ordered = sorted(names, key=lambda name: -rates[name].value)
+    draws = Draws({i: rates[name].draws(seed, i) for i, name in enumerate(names)}, names)
+    quantity, words = "hypothesis_given_group", f"{hypothesis} given the {group}"
+    ordered = sorted(range(len(names)), key=lambda i: -rates[names[i]].value)
+    each = {i: draws.estimate(quantity, i, words) for i in range(len(names))}
     top = ordered[0]
-    wrong = estimate(f"not {hypothesis} given {top}", 1 - draws[top])
-    findings = [innocent(f"{people} of {group} {top}", hypothesis, group, each[top], wrong)]
+    wrong = estimate(
+        "no_hypothesis_given_group",
+        1 - draws.draws_of(top),
+        group=names[top],
+        words=f"not {hypothesis}",
+    )
+    whose = f"{people} of {group} {names[top]}"
+    findings = [innocent(whose, hypothesis, group, each[top], wrong)]
     estimates = [*each.values(), wrong]
     if len(names) > 1:
         rest = ordered[1]
-        gap = estimate(f"{hypothesis}, {top} − {rest}", draws[top] - draws[rest], "difference")
-        pair, counted = (each[top], each[rest]), rates[top].value - rates[rest].value
-        findings.append(every_search(top, rest, pair, gap, hypothesis, counted))
+        counted = rates[names[top]].value - rates[names[rest]].value
+        gap = replace(draws.difference(quantity, top, rest, words), counted=counted)
+        findings.append(every_search((each[top], each[rest]), gap, hypothesis))
         estimates.append(gap)
     return Analysis(
         name="profile",
@@ -203,18 +214,16 @@ def profile(
         ],
         sources=[*sources, FREQUENCIES],
         posterior=inference_data(
-            {"hypothesis_given_group": np.stack([draws[name] for name in names], axis=1)},
-            {"hypothesis_given_group": ["group"]},
-            {"group": names},
+            {quantity: np.stack([draws.draws_of(i) for i in each], axis=1)}, group=names
         ),
         draw=lambda: [
             of_thousand(
                 "people",
-                {name: each[name] for name in ordered},
+                [each[i] for i in ordered],
                 hypothesis,
                 f"Of 1,000 {people} of each {group}, those who count as {hypothesis}.",
             )
         ],
         tables=[roles(f"the {group}", f"being among the {hypothesis}")],
-        details={"singled_out": top},
+        details={"singled_out": names[top]},
     )

@@ -48,13 +48,13 @@ def features(frame: pd.DataFrame, columns: Sequence[str]) -> Features:
     for name in columns:
         column = frame[name]
         numeric = pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column)
-        made = _number(column) if numeric else _names(column)
-        made = made[:, made.std(0) > 0] if made.size else made
-        if not made.shape[1]:
+        part = _number(column) if numeric else _names(column)
+        part = part[:, part.std(0) > 0] if part.size else part
+        if not part.shape[1]:
             skipped.append(name)
             continue
-        parts.append(made)
-        origin += [name] * made.shape[1]
+        parts.append(part)
+        origin += [name] * part.shape[1]
     values = np.concatenate(parts, axis=1) if parts else np.empty((len(frame), 0))
     return Features(values, tuple(origin), tuple(skipped))
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from plausible.fairness.estimation.comparison import SHOWN
 from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.logistic import halves, held_out
 from plausible.fairness.estimation.predictability import accuracy_gain, area, information
@@ -16,7 +17,7 @@ from plausible.fairness.proxies.proxy_table import Prepared, prepare
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
 from plausible.fairness.reporting.figures import intervals
 from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import SHOWN
+from plausible.fairness.reporting.wording import under_each
 from plausible.inference.pages.page import Picture
 
 __all__ = ["proxies"]
@@ -63,8 +64,8 @@ def proxies(
     train = halves(g, seed)
     base = np.bincount(g[train], minlength=len(names)) / train.sum()
     p, held = held_out(X, g, len(names), train), g[~train]
-    gain = information(f"information about {group}", p, held, base, seed)
-    right, plain, better = accuracy_gain(group, p.argmax(1), held, int(base.argmax()), seed)
+    gain = information("", p, held, base, seed)
+    right, plain, better = accuracy_gain(p.argmax(1), held, int(base.argmax()), seed)
     areas = _areas(p, held, names, seed)
     alone = _alone(used, train, base, seed)
     score = None
@@ -76,11 +77,11 @@ def proxies(
         question=f"Can {group} be told from the other columns, and does dropping it make a "
         "difference?",
         findings=[
-            _told(group, gain, areas, -float(base @ np.log(base))),
+            _information(group, names, gain, areas, -float(base @ np.log(base))),
             _accuracy(group, right, plain, better),
             *_strongest(group, alone),
             *(score.findings if score else []),
-            *used.said,
+            *used.left_out,
         ],
         estimates=[gain, *areas, right, plain, better, *(score.estimates if score else [])],
         assumptions=[
@@ -123,27 +124,29 @@ def proxies(
 
 
 def _areas(p: Array, g: Whole, names: Sequence[str], seed: int) -> list[Estimate]:
-    if len(names) == 2:
-        label = f"a row of {names[0]} scores above one of {names[1]}"
-        return [area(label, p[:, 0], g == 0, seed)]
-    return [
-        area(f"a row of {name} scores above one of the others", p[:, i], g == i, seed + i)
-        for i, name in enumerate(names)
-    ]
+    """How well each group is told from the others; of two groups one says it for both."""
+    shown = names[:1] if len(names) == 2 else names
+    return [area(name, p[:, i], g == i, seed + i) for i, name in enumerate(shown)]
 
 
 def _alone(used: Prepared, train: NDArray[np.bool_], base: Array, seed: int) -> list[Estimate]:
     """What each column tells by itself, most first."""
-    found = []
+    alone = []
     for name in dict.fromkeys(used.features.columns):
         p = held_out(used.features.of(name), used.g, len(base), train)
-        found.append(information(name, p, used.g[~train], base, seed))
-    return sorted(found, key=lambda e: -e.value)
+        alone.append(information(name, p, used.g[~train], base, seed))
+    return sorted(alone, key=lambda e: -e.value)
 
 
-def _told(group: str, gain: Estimate, areas: Sequence[Estimate], most: float) -> Finding:
+def _information(
+    group: str, names: Sequence[str], gain: Estimate, areas: Sequence[Estimate], most: float
+) -> Finding:
     best = max(areas, key=lambda e: e.value)
-    odds = f"the chance that {best.label} is {best}, where 50 % would be chance"
+    other = names[1] if len(names) == 2 else "the others"
+    odds = (
+        f"the chance that a row of {best.group} scores above one of {other} is {best}, where 50 % "
+        "would be chance"
+    )
     numbers = f"{gain} a row, of at most {most:.3g} nats; {odds}"
     if gain.low > 0:
         text = f"The other columns tell something about {group}: {numbers}."
@@ -182,10 +185,10 @@ def _strongest(group: str, alone: Sequence[Estimate]) -> list[Finding]:
     if first.low <= 0:
         text = (
             f"No single column tells {group} by itself as far as these data show; the most is "
-            f"{first.label}, {first}."
+            f"{first.group}, {first}."
         )
     else:
-        text = f"By itself {first.label} tells most about {group}: {first} a row."
+        text = f"By itself {first.group} tells most about {group}: {first} a row."
     return [
         Finding(text, f"It is the largest of {len(alone)}, so a little of it is chance.", first)
     ]
@@ -194,13 +197,11 @@ def _strongest(group: str, alone: Sequence[Estimate]) -> list[Finding]:
 def _sensitivity(
     X: Array, g: Whole, train: NDArray[np.bool_], group: str, base: Array, seed: int
 ) -> str:
-    each = []
+    each = {}
     for scale in (0.5, 2.0, 10.0):
         p = held_out(X, g, len(base), train, scale=scale)
-        each.append(f"N(0, {scale:g}²): {information('', p, g[~train], base, seed)}")
-    return f"Prior sensitivity of the information about {group}, by the prior of the weights: " + (
-        "; ".join(each) + "."
-    )
+        each[f"N(0, {scale:g}²)"] = information("", p, g[~train], base, seed)
+    return under_each(f"the information about {group}, by the prior of the weights", each)
 
 
 def _table(group: str, alone: Sequence[Estimate]) -> Table:
@@ -209,7 +210,7 @@ def _table(group: str, alone: Sequence[Estimate]) -> Table:
         f"What each column tells about {group} by itself, in nats a row{few}",
         pd.DataFrame(
             [
-                {"column": e.label, "information": e.value, "low": e.low, "high": e.high}
+                {"column": e.group, "information": e.value, "low": e.low, "high": e.high}
                 for e in alone[:SHOWN]
             ]
         ),
@@ -217,21 +218,13 @@ def _table(group: str, alone: Sequence[Estimate]) -> Table:
 
 
 def _pictures(group: str, alone: Sequence[Estimate], score: Dropped | None) -> list[Picture]:
-    drawn = [
-        intervals(
-            "proxies",
-            alone[:SHOWN],
-            f"What each column tells about {group} by itself in rows that were held out, in nats; "
-            "0 is nothing.",
-        )
-    ]
+    caption = (
+        f"What each column tells about {group} by itself in rows that were held out, in nats; 0 is "
+        "nothing."
+    )
+    pictures = [intervals("proxies", alone[:SHOWN], caption)]
     if score:
-        rates = [e for e in score.estimates if e.unit == "share"]
-        drawn.append(
-            intervals(
-                "proxies-dropped",
-                rates,
-                "Error rates by group of a score that sees the group and of one that does not.",
-            )
-        )
-    return drawn
+        rates = [e for e in score.estimates if e.measure == "share"]
+        caption = "Error rates by group of a score that sees the group and of one that does not."
+        pictures.append(intervals("proxies-dropped", rates, caption))
+    return pictures

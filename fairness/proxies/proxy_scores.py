@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from plausible.fairness.estimation.comparison import Contrasts
 from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
 from plausible.fairness.estimation.logistic import halves, refitted
 from plausible.fairness.reporting.analysis import Finding
@@ -60,30 +61,34 @@ def dropped(X: Array, g: Whole, outcome: Whole, names: Sequence[str], *, seed: i
     estimates: list[Estimate] = []
     for rate, (among, error, meaning) in _ERRORS.items():
         wrong = [flags == error for flags in flagged]
-        draws, missing = {}, []
+        draws: dict[str, tuple[Array, Array]] = {}
         for i, name in enumerate(names):
             rows = (outcome == among) & (g == i)
             if rows.any():
                 draws[name] = _rates(wrong[0][rows], wrong[1][rows], [seed, among, i])
-            else:
-                missing.append(name)
-        if missing:
+        if missing := [name for name in names if name not in draws]:
             text = f"There is no {rate} ({meaning}) for {', '.join(missing)}: nobody to divide by."
             findings.append(Finding(text))
-        for name in draws:
-            for how, drawn in zip(("with", "without"), draws[name], strict=True):
-                estimates.append(estimate(f"{rate} {how} the group, {name}", drawn))
-        last = names[-1]
-        for name in (x for x in draws if x != last and last in draws):
-            gaps = [a - b for a, b in zip(draws[name], draws[last], strict=True)]
-            pair = f"{name} − {last}"
-            kept = estimate(f"{rate} with the group, {pair}", gaps[0], "difference")
-            gone = estimate(f"{rate} without the group, {pair}", gaps[1], "difference")
-            change = estimate(
-                f"{rate}, {pair}, without − with the group", gaps[1] - gaps[0], "difference"
+        quantity = rate.replace("-", "_").replace(" ", "_")
+        kept, gone = (
+            Contrasts.of_draws(
+                f"{quantity}_{how}_group",
+                f"{rate} {how} the group",
+                {name: pair[k] for name, pair in draws.items()},
+                names[-1],
             )
-            estimates += [kept, gone, change]
-            findings.append(_gap(rate, meaning, name, last, kept, gone, change))
+            for k, how in enumerate(("with", "without"))
+        )
+        for i in kept.each:
+            estimates += [kept.each[i], gone.each[i]]
+        for i, before in kept.gaps.items():
+            after, at = gone.gaps[i], {"group": before.group, "reference": before.reference}
+            one, other = (draws[name] for name in at.values())
+            drawn = (one[1] - other[1]) - (one[0] - other[0])
+            words = f"{rate}, without − with the group"
+            change = estimate(f"{quantity}_change", drawn, "difference", words=words, **at)
+            estimates += [before, after, change]
+            findings.append(_gap(f"The {rate} ({meaning})", before, after, change))
     return Dropped(findings, estimates)
 
 
@@ -119,16 +124,8 @@ def _rates(
     return shares[:, 2] + shares[:, 3], shares[:, 1] + shares[:, 3]
 
 
-def _gap(
-    rate: str,
-    meaning: str,
-    one: str,
-    other: str,
-    kept: Estimate,
-    gone: Estimate,
-    change: Estimate,
-) -> Finding:
-    what = f"The {rate} ({meaning}) of a score that does not see the group"
+def _gap(what: str, kept: Estimate, gone: Estimate, change: Estimate) -> Finding:
+    one, other, what = gone.group, gone.reference, f"{what} of a score that does not see the group"
     if gone.direction == 0:
         start = (
             f"{what} differs between {one} and {other} by {gone}; the interval covers zero: these "

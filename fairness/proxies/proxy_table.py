@@ -9,9 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plausible.fairness.counts.reading import open_table
+from plausible.fairness.estimation.comparison import SHOWN
 from plausible.fairness.proxies.features import Features, features
 from plausible.fairness.reporting.analysis import Finding
-from plausible.fairness.reporting.wording import SHOWN
+from plausible.fairness.reporting.wording import listed
 from plausible.inference.errors import DataError, UnknownName
 
 __all__ = ["Prepared", "prepare"]
@@ -32,7 +33,7 @@ class Prepared:
         outcome: 1 for yes and 0 for no of each row; None without.
         total: rows of the table.
         sampled: whether only some of them were read.
-        said: what was left out.
+        left_out: what was left out.
     """
 
     features: Features
@@ -41,7 +42,7 @@ class Prepared:
     outcome: Whole | None
     total: int
     sampled: bool
-    said: Sequence[Finding]
+    left_out: Sequence[Finding]
 
 
 def prepare(
@@ -71,15 +72,15 @@ def prepare(
         if name not in frame:
             raise UnknownName("column", name, list(frame.columns))
     sampled = len(frame) < total
-    said, whole = [], frame[group].notna()
+    texts, whole = [], frame[group].notna()
     if outcome is not None:
         yes = _boolean(frame[outcome], outcome)
         whole &= yes >= 0
     if lost := int((~whole).sum()):
         what = f"{group} or {outcome}" if outcome else group
-        said.append(Finding(f"{lost:,} rows without {what} are left out."))
-    texts = frame[group].astype(str)
-    sizes = texts[whole].value_counts()
+        texts.append(f"{lost:,} rows without {what} are left out.")
+    of = frame[group].astype(str)
+    sizes = of[whole].value_counts()
     kept = list(sizes[sizes >= _LEAST].head(SHOWN).index)
     if len(kept) < 2:
         raise DataError(
@@ -87,33 +88,27 @@ def prepare(
             f"{len(kept)} among the rows that are used."
         )
     if gone := [name for name in sizes.index if name not in kept]:
-        more = f" and {len(gone) - SHOWN:,} others" if len(gone) > SHOWN else ""
-        said.append(
-            Finding(
-                f"Left out are groups with fewer than {_LEAST} rows, and all but the {SHOWN} "
-                f"largest: {', '.join(gone[:SHOWN])}{more}."
-            )
+        texts.append(
+            f"Left out are groups with fewer than {_LEAST} rows, and all but the {SHOWN} "
+            f"largest: {listed(gone)}."
         )
     names = tuple(reversed(kept))
-    use = np.flatnonzero(whole & texts.isin(kept))
+    use = np.flatnonzero(whole & of.isin(kept))
     frame = frame.iloc[use].reset_index(drop=True)
     chosen = columns or [c for c in frame.columns if c not in (group, outcome)]
-    made = features(frame, [c for c in chosen if c not in (group, outcome)])
-    if not made.values.shape[1]:
+    used = features(frame, [c for c in chosen if c not in (group, outcome)])
+    if not used.values.shape[1]:
         raise DataError(f"There is no column besides {group!r} that varies and can predict it.")
-    if made.skipped:
-        more = f" and {len(made.skipped) - SHOWN:,} others" if len(made.skipped) > SHOWN else ""
-        said.append(
-            Finding(
-                "Left out are columns that do not vary or in which hardly any value occurs twice: "
-                f"{', '.join(made.skipped[:SHOWN])}{more}."
-            )
+    if used.skipped:
+        texts.append(
+            "Left out are columns that do not vary or in which hardly any value occurs twice: "
+            f"{listed(used.skipped)}."
         )
-    g = texts.iloc[use].map(names.index).to_numpy(dtype=np.int64)
+    g = of.iloc[use].map(names.index).to_numpy(dtype=np.int64)
     answers = None if outcome is None else yes[use]
     if answers is not None and answers.min() == answers.max():
         raise DataError(f"Either everybody or nobody has the outcome {outcome!r}.")
-    return Prepared(made, g, names, answers, total, sampled, said)
+    return Prepared(used, g, names, answers, total, sampled, [Finding(text) for text in texts])
 
 
 def _sample(source: Any, rows: int, seed: int) -> tuple[pd.DataFrame, int]:

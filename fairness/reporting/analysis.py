@@ -8,6 +8,7 @@ import pandas as pd
 
 from plausible.fairness.counts.counts import Counts
 from plausible.fairness.estimation.estimates import Estimate
+from plausible.inference.errors import UnknownName
 from plausible.inference.pages.page import Picture
 
 __all__ = ["Analysis", "Finding", "Table"]
@@ -46,6 +47,8 @@ class Table:
 class Analysis:
     """The answer to one question about counts or a graph, with its uncertainty and its limits.
 
+    `analysis["false_positive_rate", "Black", "White"]` is an estimate by its address; see `find`.
+
     Attributes:
         name: as in `plausible report` and JSON, such as "base-rates".
         title: a heading of a few words.
@@ -76,6 +79,38 @@ class Analysis:
     draw: Callable[[], Sequence[Picture]] = tuple
     details: dict[str, Any] = field(default_factory=dict)
 
+    def __getitem__(self, address: str | tuple[str, ...]) -> Estimate:
+        """The estimate at an address; see `find`."""
+        return self.find(*((address,) if isinstance(address, str) else address))
+
+    def find(
+        self,
+        quantity: str,
+        group: str = "",
+        reference: str = "",
+        measure: str = "",
+        stratum: str = "",
+    ) -> Estimate:
+        """The estimate of a quantity, of a group, or of a group against a reference.
+
+        Args:
+            quantity: what is estimated, such as "false_positive_rate".
+            group: whose it is; empty for a quantity of all.
+            reference: the group that it is compared with; empty for a quantity of one group.
+            measure: such as "ratio"; by default the difference, where there are several.
+            stratum: where it holds; empty for a quantity of all strata.
+
+        Raises:
+            UnknownName: if there is none; lists those that there are.
+        """
+        at = (quantity, group, reference, stratum)
+        hits = [e for e in self.estimates if _address(e) == at and measure in ("", e.measure)]
+        if not hits:
+            given = ", ".join(part for part in (*at, measure) if part)
+            accepted = [", ".join(filter(None, (*_address(e), e.measure))) for e in self.estimates]
+            raise UnknownName("estimate", given, accepted)
+        return next((e for e in hits if e.measure == "difference"), hits[0])
+
     def table(self) -> pd.DataFrame:
         """Every estimate with its interval, one a row."""
         return pd.DataFrame([estimate.row() for estimate in self.estimates])
@@ -83,3 +118,7 @@ class Analysis:
     def figures(self) -> Sequence[Picture]:
         """The pictures, with captions and descriptions."""
         return self.draw()
+
+
+def _address(e: Estimate) -> tuple[str, str, str, str]:
+    return e.quantity, e.group, e.reference, e.stratum

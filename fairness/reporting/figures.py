@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from plausible.fairness.estimation.estimates import Estimate
 from plausible.inference.errors import DataError
@@ -33,48 +34,61 @@ def plain(text: str, width: int = 34) -> str:
 def intervals(
     name: str, estimates: Sequence[Estimate], caption: str, labels: Sequence[str] | None = None
 ) -> Picture:
-    """Estimates of one unit as dots with their intervals, one below the other.
+    """Estimates of one measure as dots with their intervals, one below the other.
 
-    Of more than 24 the twelve lowest and the twelve highest are drawn, and the caption says so.
+    Rows have the names of groups or strata where these are all that sets them apart. Of more than
+    24 estimates the twelve lowest and the twelve highest are drawn, and the caption says so.
 
     Args:
         name: of the file.
-        estimates: at least one, all of the same unit.
+        estimates: at least one, all of the same measure.
         caption: what to see.
-        labels: short names of the rows; the estimates' labels without them.
+        labels: names of the rows, where others are wanted.
 
     Raises:
-        DataError: for no estimates, or estimates of several units.
+        DataError: for no estimates, or estimates of several measures.
     """
-    if not estimates or len({e.unit for e in estimates}) > 1:
-        raise DataError("A figure of intervals needs estimates of one unit.")
-    rows = list(zip(labels or [e.label for e in estimates], estimates, strict=True))
+    if not estimates or len({e.measure for e in estimates}) > 1:
+        raise DataError("A figure of intervals needs estimates of one measure.")
+    rows = list(zip(labels or _names(estimates), estimates, strict=True))
     if len(rows) > _MOST:
         ordered = sorted(rows, key=lambda row: row[1].value)
         rows = ordered[: _MOST // 2] + ordered[-_MOST // 2 :]
         caption = f"{caption} Shown are the {_MOST // 2} lowest and highest of {len(estimates):,}."
-    said = "; ".join(f"{label}: {estimate}" for label, estimate in rows[:12])
-    return Picture(name, _intervals(rows), caption, f"Dots with intervals. {said}.")
+    numbers = "; ".join(f"{label}: {estimate}" for label, estimate in rows[:12])
+    return Picture(name, _intervals(rows), caption, f"Dots with intervals. {numbers}.")
+
+
+def _names(estimates: Sequence[Estimate]) -> list[str]:
+    """The strata or else the groups, if no two rows then have the same name; else whole labels."""
+    if len({(e.quantity, e.reference) for e in estimates}) == 1:
+        for names in ([e.stratum for e in estimates], [e.group for e in estimates]):
+            if all(names) and len(set(names)) == len(names):
+                return names
+    return [e.label for e in estimates]
 
 
 @styled
 def _intervals(rows: Sequence[tuple[str, Estimate]]) -> Figure:
-    unit = rows[0][1].unit
-    factor = 100.0 if unit in ("share", "difference") else 1.0
+    measure = rows[0][1].measure
+    factor = 100.0 if measure in ("share", "difference") else 1.0
     figure = Figure(figsize=(7, 0.75 + 0.36 * len(rows)), layout="constrained")
     axes = figure.add_subplot()
     for y, (_, e) in enumerate(rows):
         value = factor * e.value
         axes.plot([factor * e.low, factor * e.high], [y, y], color=CLASS_COLOURS[0], linewidth=2.2)
         axes.plot(value, y, "o", color=CLASS_COLOURS[0], markersize=6, markeredgecolor="white")
-    if unit in _NULL:
-        axes.axvline(factor * _NULL[unit], color=SOFT_INK, linewidth=1, linestyle=(0, (5, 3)))
+    if measure in _NULL:
+        axes.axvline(factor * _NULL[measure], color=SOFT_INK, linewidth=1, linestyle=(0, (5, 3)))
     axes.set_yticks(range(len(rows)), [plain(label) for label, _ in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
-    if unit == "share":
+    if measure == "share":
         axes.set_xlim(left=0)
-    axes.set_xlabel(_AXIS[unit])
+    if measure == "ratio" and max(e.high for _, e in rows) > 10 * min(e.low for _, e in rows) > 0:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.set_xlabel(_AXIS[measure])
     return figure
 
 
@@ -99,11 +113,11 @@ def people(
     """
     if not 1 <= len(panels) <= 4 or not all(1 <= sum(p.values()) <= 1000 for p in panels.values()):
         raise DataError("A figure of people has one to four panels of 1 to 1,000 people each.")
-    said = ". ".join(
+    numbers = ". ".join(
         f"{title}: " + ", ".join(f"{count:,} {what}" for what, count in panel.items())
         for title, panel in panels.items()
     )
-    return Picture(name, _people(panels, columns), caption, f"People as dots. {said}.")
+    return Picture(name, _people(panels, columns), caption, f"People as dots. {numbers}.")
 
 
 @styled

@@ -47,7 +47,7 @@ def curves(
 def shrinkage(
     name: str,
     axis: str,
-    rows: Mapping[str, tuple[float | None, Estimate]],
+    rows: Mapping[str, tuple[float, Estimate]],
     average: Estimate,
     *,
     caption: str,
@@ -57,12 +57,12 @@ def shrinkage(
     Args:
         name: of the file.
         axis: what the rates are.
-        rows: raw rate (None without cases) and pooled estimate, by group.
+        rows: raw rate (nan without cases) and pooled estimate, by group.
         average: of all groups.
         caption: what to see.
     """
     said = [
-        f"{label}: {'no cases' if raw is None else f'{100 * raw:.1f} % raw'}, {e} pooled"
+        f"{label}: {'no cases' if np.isnan(raw) else f'{100 * raw:.1f} % raw'}, {e} pooled"
         for label, (raw, e) in rows.items()
     ]
     alt = f"The average is {average}. {'; '.join(said)}."
@@ -94,16 +94,14 @@ def _curves(
 
 
 @styled
-def _shrinkage(
-    axis: str, rows: Mapping[str, tuple[float | None, Estimate]], average: Estimate
-) -> Figure:
+def _shrinkage(axis: str, rows: Mapping[str, tuple[float, Estimate]], average: Estimate) -> Figure:
     figure, axes = _rows(axis, list(rows))
     axes.axvline(average.value, color=SOFT_INK, linewidth=1, linestyle=(0, (4, 3)), label="average")
     for y, (raw, e) in enumerate(rows.values()):
         named = y == 0
         axes.plot([e.low, e.high], [y, y], color=CLASS_COLOURS[0], linewidth=2)
         axes.plot(e.value, y, "o", color=CLASS_COLOURS[0], label="pooled, 95 %" if named else None)
-        if raw is not None:
+        if not np.isnan(raw):
             axes.plot(
                 raw, y, "o", mfc="none", color=CLASS_COLOURS[1], label="raw" if named else None
             )

@@ -30,7 +30,7 @@ from plausible.inference.pictures.style import style, write_whole
 __all__ = ["Report"]
 
 _TEMPLATES = (Path(__file__).with_name("templates"), Path(pages.__file__).with_name("templates"))
-_FORMAT = "plausible-report/1"
+_FORMAT = "plausible-report/2"
 _SMALL, _ROWS, _NAMED = 30, 40, 5
 _WIDTH = 5.3  # inches of a figure, so that its texts can be read on a phone
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # what no page may hold
@@ -165,10 +165,10 @@ def _pictures(analysis: Analysis) -> Sequence[Picture]:
     own = analysis.figures()
     if own:
         return own
-    for unit in ("difference", "share", "ratio"):
-        some = [e for e in analysis.estimates if e.unit == unit]
+    for measure in ("difference", "share", "ratio"):
+        some = [e for e in analysis.estimates if e.measure == measure]
         if len(some) > 1:
-            return [intervals(f"{analysis.name}-{unit}", some, "Estimates with 95 % intervals.")]
+            return [intervals(f"{analysis.name}-{measure}", some, "Estimates with 95 % intervals.")]
     return ()
 
 
@@ -284,11 +284,11 @@ def _analysis(a: Analysis) -> dict[str, Any]:
             {
                 "text": f.text,
                 "caveat": f.caveat,
-                "estimate": None if f.estimate is None else vars(f.estimate),
+                "estimate": None if f.estimate is None else _number(f.estimate),
             }
             for f in a.findings
         ],
-        "estimates": [vars(e) for e in a.estimates],
+        "estimates": [_number(e) for e in a.estimates],
         "assumptions": list(a.assumptions),
         "cannot_show": list(a.cannot_show),
         "sources": list(a.sources),
@@ -305,6 +305,11 @@ def _analysis(a: Analysis) -> dict[str, Any]:
             "table": a.counts.frame.to_dict("list"),
         }
     return content
+
+
+def _number(e: Estimate) -> dict[str, Any]:
+    numbers = {key: value for key, value in vars(e).items() if key not in ("words", "counted")}
+    return {"label": e.label, **numbers}
 
 
 def _finite(value: Any) -> Any:

@@ -6,12 +6,13 @@ from functools import partial
 import numpy as np
 
 from plausible.fairness.counts.counts import Counts
+from plausible.fairness.estimation.comparison import SHOWN, needs
 from plausible.fairness.estimation.estimates import estimate
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, inference_data
 from plausible.fairness.estimation.rounded import CountedRate, Rate
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import SHOWN, basis, needs
+from plausible.fairness.reporting.wording import listed, records, under_each
 from plausible.fairness.sampling_bias.detection_figure import draw_detection
 from plausible.fairness.sampling_bias.detection_findings import (
     GroupPosterior,
@@ -22,11 +23,9 @@ from plausible.fairness.sampling_bias.detection_findings import (
     verdicts,
 )
 from plausible.fairness.sampling_bias.measurement import ANY_ORDER, LogUniform, Measurement
-from plausible.fairness.sampling_bias.survivorship import survivorship
-from plausible.fairness.sampling_bias.trained_on_arrests import trained_on_arrests
 from plausible.inference.errors import DataError, UnknownName
 
-__all__ = ["LogUniform", "detection", "survivorship", "trained_on_arrests"]
+__all__ = ["detection"]
 
 
 @analysis(
@@ -83,6 +82,7 @@ def detection(
     Source: the planes that came back, in Mangel and Samaniego, Abraham Wald's work on aircraft
     survivability (1984), have the same structure.
     """
+    both_given = [x for x in (arrests, surveys) if isinstance(x, Counts)]
     if isinstance(arrests, Counts):
         group, arrests_called = arrests.group, arrests.label_of("events")
     if isinstance(surveys, Counts):
@@ -91,14 +91,16 @@ def detection(
     _check(rates, asked, reference, group)
     ref = reference or list(rates)[-1]
     shown = list(rates) if len(rates) <= SHOWN else _extremes(rates, ref)
-    made = partial(Measurement, use=prior, detection=detection_prior)
-    alone = {g: GroupPosterior.of(made(rates[g], None), seed, 2 * i) for i, g in enumerate(shown)}
+    measured = partial(Measurement, use=prior, detection=detection_prior)
+    alone = {
+        g: GroupPosterior.of(measured(rates[g], None), seed, 2 * i) for i, g in enumerate(shown)
+    }
     both = {
-        g: GroupPosterior.of(made(rates[g], asked[g]), seed, 2 * i + 1)
+        g: GroupPosterior.of(measured(rates[g], asked[g]), seed, 2 * i + 1)
         for i, g in enumerate(shown)
         if g in asked
     }
-    before = Rates([0], [0], prior).estimate(f"{use_called} before any data", 0)
+    before = Rates([0], [0], prior).estimate("use_before_data", 0, f"{use_called} before any data")
     findings, estimates = from_arrests(alone, ref, before, use_called, arrests_called)
     if both:
         more_findings, more = from_surveys(both, alone, ref, use_called, arrests_called)
@@ -106,7 +108,6 @@ def detection(
     findings += left_out(rates, shown, both, asked, use_called)
     findings += _empty(arrests)
     best = {g: both.get(g, alone[g]) for g in shown}
-    texts = [x.source for x in (arrests, surveys) if isinstance(x, Counts) and x.source]
     return Analysis(
         name="detection",
         title=f"What {arrests_called} say about {use_called}",
@@ -121,9 +122,9 @@ def detection(
             f"and say nothing about another {group}.",
             f"What a survey finds is taken as {use_called} itself, apart from sampling error and "
             "rounding.",
-            *(line for x in (arrests, surveys) if isinstance(x, Counts) for line in _records(x)),
+            *(line for x in both_given for line in records(x)),
             *_given(rates, asked, shown, use_called, arrests_called),
-            _sensitivity(made(rates[ref], None), rates[ref], ref, use_called, seed),
+            _sensitivity(measured(rates[ref], None), rates[ref], ref, use_called, seed),
         ],
         cannot_show=[
             f"Why detection differs. Where people live, where and when they are looked for, how "
@@ -133,29 +134,24 @@ def detection(
         ],
         sources=[
             *sources,
-            *texts,
+            *(source for x in both_given for source in x.sources),
             "Mangel and Samaniego, Abraham Wald's work on aircraft survivability (1984), "
             "https://doi.org/10.1080/01621459.1984.10478038",
         ],
         counts=arrests if isinstance(arrests, Counts) else None,
         posterior=inference_data(
             {
-                "use": np.stack([best[g].use for g in shown], axis=1),
-                "detection": np.stack([best[g].detection for g in shown], axis=1),
-                "use_from_arrests": np.stack([alone[g].use for g in shown], axis=1),
-                "detection_from_arrests": np.stack([alone[g].detection for g in shown], axis=1),
+                f"{name}{suffix}": np.stack([getattr(x[g], name) for g in shown], axis=1)
+                for suffix, x in (("", best), ("_from_arrests", alone))
+                for name in ("use", "detection")
             },
-            {
-                key: ["group"]
-                for key in ("use", "detection", "use_from_arrests", "detection_from_arrests")
-            },
-            {"group": shown},
+            group=shown,
         ),
         tables=[verdicts(alone, both, group)],
         draw=partial(
             draw_detection,
-            {g: (x.use, x.detection) for g, x in alone.items()},
-            {g: (x.use, x.detection) for g, x in both.items()},
+            alone,
+            both,
             use_called,
             arrests_called,
         ),
@@ -181,18 +177,8 @@ def _empty(arrests: Counts | Mapping[str, Rate]) -> list[Finding]:
     empty = [name for name, size in pairs if not size]
     if not empty:
         return []
-    more = f" and {len(empty) - SHOWN:,} others" if len(empty) > SHOWN else ""
-    return [
-        Finding(
-            f"Nothing is said about {', '.join(empty[:SHOWN])}{more}: no "
-            f"{arrests.label_of('trials')} were counted there."
-        )
-    ]
-
-
-def _records(counts: Counts) -> list[str]:
-    """What is assumed of any counts, whatever the prior."""
-    return basis(counts, PRIORS["uniform"])[1:]
+    trials = arrests.label_of("trials")
+    return [Finding(f"Nothing is said about {listed(empty)}: no {trials} were counted there.")]
 
 
 def _check(
@@ -219,24 +205,21 @@ def _given(
     use: str,
     arrests: str,
 ) -> list[str]:
-    said = [f"{upper(arrests)}, {g}: {rates[g]}." for g in shown]
-    said += [f"{upper(use)} by the survey, {g}: {asked[g]}." for g in shown if g in asked]
-    return said
+    texts = [f"{upper(arrests)}, {g}: {rates[g]}." for g in shown]
+    return texts + [f"{upper(use)} by the survey, {g}: {asked[g]}." for g in shown if g in asked]
 
 
-def _sensitivity(made: Measurement, rate: Rate, name: str, use: str, seed: int) -> str:
+def _sensitivity(main: Measurement, rate: Rate, name: str, use: str, seed: int) -> str:
     """Use from arrests alone under other priors of use and of detection."""
     choices: dict[str, tuple[Prior, Prior | LogUniform]] = {
-        f"{key} {prior} for {use}": (prior, made.detection) for key, prior in PRIORS.items()
+        f"{key} {prior} for {use}": (prior, main.detection) for key, prior in PRIORS.items()
     }
     choices |= {
-        f"{key} {prior} for detection": (made.prior, prior) for key, prior in PRIORS.items()
+        f"{key} {prior} for detection": (main.prior, prior) for key, prior in PRIORS.items()
     }
-    each = []
-    for index, (said, (of_use, of_detection)) in enumerate(choices.items()):
-        measured = Measurement(rate, None, of_use, of_detection)
-        each.append(f"{said}: {estimate('', measured.draws(seed, index)[0])}")
-    return (
-        f"Prior sensitivity of {use} among {name} by arrests alone: {'; '.join(each)}. It follows "
-        "the prior because the data cannot correct it."
-    )
+    each = {
+        choice: estimate("use", Measurement(rate, None, *priors).draws(seed, index)[0])
+        for index, (choice, priors) in enumerate(choices.items())
+    }
+    verdict = "It follows the prior because the data cannot correct it."
+    return f"{under_each(f'{use} among {name} by arrests alone', each)} {verdict}"

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from plausible.fairness.estimation.estimates import Estimate, estimate
+from plausible.fairness.estimation.comparison import Contrasts
+from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.rounded import Rate
 from plausible.fairness.reporting.analysis import Finding, Table
-from plausible.fairness.reporting.wording import compared
+from plausible.fairness.reporting.wording import comparisons
 from plausible.fairness.sampling_bias.measurement import Measurement, contraction
 
 __all__ = ["GroupPosterior", "from_arrests", "from_surveys", "left_out", "upper", "verdicts"]
@@ -56,12 +57,17 @@ def from_arrests(
         use: the conduct in the user's word.
         arrests: what follows it in the user's word.
     """
-    each = {g: estimate(f"{use} from {arrests} alone, {g}", x.use) for g, x in alone.items()}
+    c = Contrasts.of_draws(
+        "use_from_arrests",
+        f"{use} from {arrests} alone",
+        {g: x.use for g, x in alone.items()},
+        ref,
+    )
     known = max(alone, key=lambda g: alone[g].narrowed)
-    tied = alone[known].tied
+    tied, after = alone[known].tied, c.each[list(alone).index(known)]
     numbers = (
         f"Before any {arrests} were counted, {use} among {known} was put at {before}; after them, "
-        f"at {each[known]}. They take away {_per_cent(max(alone[known].narrowed, 0.0))} of the "
+        f"at {after}. They take away {_per_cent(max(alone[known].narrowed, 0.0))} of the "
         f"variance that is left once {use} is taken to be no rarer than {arrests}. The correlation "
         f"of {use} and detection, both in logarithms, is {_signed(tied)}"
         f"{': one can stand in for the other' if tied < -_TIED else ''}"
@@ -75,15 +81,9 @@ def from_arrests(
             f"{arrests}. {numbers}."
         )
         caveat = "Another prior of detection gives another answer; no count can tell which holds."
-    findings = [Finding(verdict, caveat, each[known])]
-    differences = []
-    for g in (name for name in alone if name != ref):
-        gap = estimate(
-            f"{use} from {arrests} alone, {g} − {ref}", alone[g].use - alone[ref].use, "difference"
-        )
-        differences.append(gap)
-        findings.append(compared(f"By {arrests} alone, {use}", g, ref, (each[g], each[ref]), gap))
-    return findings, [*each.values(), *differences]
+    findings = [Finding(verdict, caveat, after)]
+    findings += comparisons(f"By {arrests} alone, {use}", c, ratios=False)
+    return findings, [*c.each.values(), *c.gaps.values()]
 
 
 def from_surveys(
@@ -102,33 +102,31 @@ def from_surveys(
         use: the conduct in the user's word.
         arrests: what follows it in the user's word.
     """
-    uses = {g: estimate(f"{use} with the survey, {g}", x.use) for g, x in both.items()}
-    found = {g: estimate(f"detection, {g}", x.detection) for g, x in both.items()}
-    wide = max(both, key=lambda g: uses[g].high - uses[g].low)
-    left = both[wide].use.std() / alone[wide].use.std()
+    used, detected = (
+        Contrasts.of_draws(quantity, words, draws, ref)
+        for quantity, words, draws in (
+            ("use", use, {g: x.use for g, x in both.items()}),
+            ("detection", "detection", {g: x.detection for g, x in both.items()}),
+        )
+    )
+    wide = max(used.each.values(), key=lambda e: e.high - e.low)
+    left = both[wide.group].use.std() / alone[wide.group].use.std()
     findings = [
         Finding(
-            f"With the survey, {use} among {wide} is {uses[wide]}. Its standard deviation is "
+            f"With the survey, {use} among {wide.group} is {wide}. Its standard deviation is "
             f"{_per_cent(left)} of the one that {arrests} alone leave.",
             "It comes from the survey; the arrests then tell how often use is detected.",
-            uses[wide],
-        )
+            wide,
+        ),
+        *comparisons(f"With the survey, {use}", used, ratios=False),
+        *(_detected(times, use, arrests) for times in detected.ratios.values()),
     ]
-    estimates = [*uses.values(), *found.values()]
-    for g in (name for name in both if name != ref and ref in both):
-        gap = estimate(f"{use}, {g} − {ref}", both[g].use - both[ref].use, "difference")
-        times = estimate(
-            f"detection, {g} / {ref}", both[g].detection / both[ref].detection, "ratio"
-        )
-        findings += [
-            compared(f"With the survey, {use}", g, ref, (uses[g], uses[ref]), gap),
-            _detected(g, ref, times, use, arrests),
-        ]
-        estimates += [gap, times]
-    return findings, estimates
+    estimates = [*used.each.values(), *detected.each.values()]
+    return findings, [*estimates, *used.gaps.values(), *detected.ratios.values()]
 
 
-def _detected(one: str, other: str, times: Estimate, use: str, arrests: str) -> Finding:
+def _detected(times: Estimate, use: str, arrests: str) -> Finding:
+    one, other = times.group, times.reference
     what = f"The chance that a case of {use} leads to {arrests}"
     if times.direction == 0:
         text = (
@@ -151,20 +149,16 @@ def left_out(
     use: str,
 ) -> list[Finding]:
     """Groups that are not shown, and those that no survey asked."""
-    said = []
+    texts = []
     if len(shown) < len(rates):
-        said.append(
-            Finding(
-                f"Of {len(rates):,} groups, {len(shown)} are shown: the one that all are compared "
-                "with, and those whose rates are highest and lowest."
-            )
+        texts.append(
+            f"Of {len(rates):,} groups, {len(shown)} are shown: the one that all are compared "
+            "with, and those whose rates are highest and lowest."
         )
     unasked = [g for g in shown if g not in both]
     if asked and unasked:
-        said.append(
-            Finding(f"There is no survey of {', '.join(unasked)}: their {use} stays unknown.")
-        )
-    return said
+        texts.append(f"There is no survey of {', '.join(unasked)}: their {use} stays unknown.")
+    return [Finding(text) for text in texts]
 
 
 def verdicts(

@@ -3,19 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator, PercentFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from plausible.fairness.estimation.estimates import Estimate, estimate
 from plausible.fairness.estimation.posteriors import inference_data, shares
 from plausible.fairness.reporting.analysis import Analysis, Finding
-from plausible.fairness.reporting.figures import plain
+from plausible.fairness.reporting.figures import intervals
 from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import credible_direction
+from plausible.fairness.reporting.wording import under_each
 from plausible.inference.errors import DataError
-from plausible.inference.pages.page import Picture
-from plausible.inference.pictures.style import CLASS_COLOURS, SOFT_INK, styled
 
 __all__ = ["survivorship"]
 
@@ -67,15 +63,25 @@ def survivorship(
     else:
         area = np.array([exposure[s] for s in places], dtype=np.float64)
         struck = np.broadcast_to(area / area.sum(), seen.shape)
-    holes = [estimate(f"share of holes, {s}", seen[:, i]) for i, s in enumerate(places)]
-    survival = [
-        estimate(f"return from a hit relative to the average, {s}", x, "ratio")
-        for s, x in zip(places, (seen / struck).T, strict=True)
+    total = sum(hits.values())
+    counted = None if exposure is None else np.array(list(hits.values())) / total / struck[0] - 1
+    holes = [
+        estimate("holes", seen[:, i], group=place, words="share of holes")
+        for i, place in enumerate(places)
     ]
-    most = int(np.argmax([hits[s] for s in places]))
-    holed = np.array([hits[s] for s in places]) / sum(hits.values())
-    counted = [None] * len(places) if exposure is None else (holed / struck[0] - 1).tolist()
-    order = sorted(range(len(places)), key=lambda i: survival[i].value)
+    survival = [
+        estimate(
+            "relative_survival",
+            seen[:, i] / struck[:, i],
+            "ratio",
+            group=place,
+            words="return from a hit relative to the average",
+            counted=None if counted is None else float(counted[i]),
+        )
+        for i, place in enumerate(places)
+    ]
+    most = max(range(len(places)), key=lambda i: hits[places[i]])
+    order = sorted(survival, key=lambda e: e.value)
     findings = [
         Finding(
             f"Most holes on returning planes are at the {places[most]}: {holes[most]}. That alone "
@@ -83,7 +89,7 @@ def survivorship(
             "Only planes that came back were counted.",
             holes[most],
         ),
-        *(_returned(places[i], survival[i], counted[i]) for i in order),
+        *(_returned(e) for e in order),
     ]
     if exposure is None:
         findings.append(
@@ -104,19 +110,22 @@ def survivorship(
             "Shots fall in proportion to the given exposure of each place."
             if exposure is not None
             else f"Every division of shots over the places is possible: Dirichlet({prior:g}).",
-            _sensitivity(hits, exposure, order[0]),
+            _sensitivity(hits, exposure, order[0].group),
         ],
         cannot_show=[
             "How many planes were lost: that enters only as an average over all places.",
             "Whether armour would help. That is an action with a cost of its own, its weight.",
         ],
         sources=[*sources, _SOURCE],
-        posterior=inference_data(
-            {"relative_survival": seen / struck},
-            {"relative_survival": ["place"]},
-            {"place": places},
-        ),
-        draw=lambda: [_picture(places, holes, survival)],
+        posterior=inference_data({"relative_survival": seen / struck}, place=places),
+        draw=lambda: [
+            intervals("holes", holes, "Where holes were counted on planes that came back."),
+            intervals(
+                "survivorship",
+                survival,
+                "How often planes come back from a hit at each place, relative to the average.",
+            ),
+        ],
         details={"holes": {s: int(hits[s]) for s in places}},
     )
 
@@ -133,13 +142,13 @@ def _check(hits: Mapping[str, int], exposure: Mapping[str, float] | None) -> Non
         )
 
 
-def _returned(place: str, survival: Estimate, counted: float | None) -> Finding:
-    side = credible_direction(survival, counted)
+def _returned(survival: Estimate) -> Finding:
+    place, side = survival.group, survival.credible_direction
     if side == 0:
-        where = "covers 1" if survival.direction == 0 else "keeps off 1 by the prior alone"
         text = (
             f"Planes returned from a hit at the {place} {survival} as often as from hits on "
-            f"average; the interval {where}: these data do not tell whether it is worse."
+            f"average; the interval {survival.undecided}: these data do not tell whether it is "
+            "worse."
         )
     else:
         word = "more" if side > 0 else "less"
@@ -150,60 +159,14 @@ def _returned(place: str, survival: Estimate, counted: float | None) -> Finding:
     return Finding(text, estimate=survival)
 
 
-def _sensitivity(hits: Mapping[str, int], exposure: Mapping[str, float] | None, index: int) -> str:
-    names = list(hits)
-    each = []
+def _sensitivity(hits: Mapping[str, int], exposure: Mapping[str, float] | None, place: str) -> str:
+    names, index = list(hits), list(hits).index(place)
+    each = {}
     for prior in (1.0, 0.5, 2.0):
         seen = shares([hits[s] for s in names], prior)[:, index]
         if exposure is None:
             struck: Array | float = shares(np.zeros(len(names)), prior, 1)[:, index]
         else:
-            struck = exposure[names[index]] / sum(exposure.values())
-        each.append(f"Dirichlet({prior:g}): {estimate('', seen / struck, 'ratio')}")
-    return f"Prior sensitivity of the return from a hit at the {names[index]}: {'; '.join(each)}."
-
-
-def _ticks(survival: Sequence[Estimate]) -> list[float]:
-    low, high = min(e.low for e in survival), max(e.high for e in survival)
-    return [x for x in (0.01, 0.1, 0.25, 0.5, 0.7, 1, 1.4, 2, 4, 10, 100) if low / 2 < x < 2 * high]
-
-
-@styled
-def _drawn(
-    places: Sequence[str], holes: Sequence[Estimate], survival: Sequence[Estimate]
-) -> Figure:
-    figure = Figure(figsize=(7, 1.2 + 0.4 * len(places)), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
-    rows = np.arange(len(places))
-    for axes, numbers, colour in ((left, holes, 0), (right, survival, 1)):
-        for row, e in zip(rows, numbers, strict=True):
-            axes.plot([e.low, e.high], [row, row], color=CLASS_COLOURS[colour])
-            axes.plot(e.value, row, "o", color=CLASS_COLOURS[colour])
-    left.set_yticks(rows, [plain(name) for name in places])
-    left.invert_yaxis()
-    left.set_xlim(left=0)
-    left.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-    left.set_xlabel("share of the holes that were counted")
-    right.set_xscale("log")
-    right.set_xticks(_ticks(survival), minor=False)
-    right.xaxis.set_major_formatter(StrMethodFormatter("{x:g} ×"))
-    right.xaxis.set_minor_locator(NullLocator())
-    right.axvline(1, color=SOFT_INK, linewidth=0.8, linestyle="--")
-    right.set_xlabel("return from a hit, relative to the average")
-    return figure
-
-
-def _picture(
-    places: Sequence[str], holes: Sequence[Estimate], survival: Sequence[Estimate]
-) -> Picture:
-    said = "; ".join(
-        f"{s}: {h} of the holes, return {v}"
-        for s, h, v in zip(places, holes, survival, strict=True)
-    )
-    return Picture(
-        "survivorship",
-        _drawn(places, holes, survival),
-        "Left: where holes were counted on planes that came back. Right: how often planes come "
-        "back from a hit at that place, relative to the average. Bars are 95 % intervals.",
-        f"Two rows of intervals by place. {said}.",
-    )
+            struck = exposure[place] / sum(exposure.values())
+        each[f"Dirichlet({prior:g})"] = estimate("relative_survival", seen / struck, "ratio")
+    return under_each(f"the return from a hit at the {place}", each)

@@ -13,7 +13,7 @@ from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.proxies.proxy_scores import top
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
 from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import deviations
+from plausible.fairness.reporting.wording import deviations, under_each
 from plausible.inference.errors import DataError
 
 __all__ = ["trained_on_arrests"]
@@ -78,14 +78,13 @@ def trained_on_arrests(
     by_use, by_arrests = _among_flagged(cells, _PRIORS[0], seed)
     findings, estimates, means = [], [], []
     for i, name in enumerate(names):
-        one = estimate(f"share of the flagged, trained on arrests, {name}", by_arrests[:, i])
-        other = estimate(f"share of the flagged, trained on use, {name}", by_use[:, i])
-        gap = estimate(
-            f"share of the flagged, arrests − use, {name}",
-            by_arrests[:, i] - by_use[:, i],
-            "difference",
+        words = "share of the flagged"
+        one, other = (
+            estimate(f"flagged_by_{what}", x[:, i], group=name, words=f"{words}, trained on {what}")
+            for what, x in (("arrests", by_arrests), ("use", by_use))
         )
-        findings.append(_flagged(name, one, other, gap))
+        gap = _gap(name, by_use[:, i], by_arrests[:, i])
+        findings.append(_flagged(one, other, gap))
         estimates += [one, other, gap]
         of = g[~train] == i
         means.append(
@@ -113,13 +112,11 @@ def trained_on_arrests(
             "What causes detection to differ, and whether flagging anybody is justified.",
         ],
         posterior=inference_data(
-            {"flagged_by_use": by_use, "flagged_by_arrests": by_arrests},
-            {"flagged_by_use": ["group"], "flagged_by_arrests": ["group"]},
-            {"group": names},
+            {"flagged_by_use": by_use, "flagged_by_arrests": by_arrests}, group=names
         ),
         tables=[
             Table(
-                "Average score of people who were held out, as shares, beside the true rates",
+                "Average score of people who were held out, as shares, next to the true rates",
                 pd.DataFrame(
                     means,
                     columns=["group", "use", "arrests", "trained on use", "trained on arrests"],
@@ -160,20 +157,22 @@ def _among_flagged(cells: NDArray[np.int64], prior: float, seed: int) -> tuple[A
     return by_use / by_use.sum(1, keepdims=True), by_arrests / by_arrests.sum(1, keepdims=True)
 
 
+def _gap(name: str, by_use: Array, by_arrests: Array) -> Estimate:
+    words = "share of the flagged, arrests − use"
+    return estimate("flagged", by_arrests - by_use, "difference", group=name, words=words)
+
+
 def _sensitivity(cells: NDArray[np.int64], name: str, seed: int) -> str:
-    each = []
+    """How the first group's share changes under several priors."""
+    gaps = {}
     for prior in _PRIORS:
-        by_use, by_arrests = _among_flagged(cells, prior, seed)
-        gap = estimate("", by_arrests[:, 0] - by_use[:, 0], "difference")
-        each.append(f"Dirichlet({prior:g}): {gap}")
-    return (
-        f"Prior sensitivity of the share of {name} among the flagged, arrests − use: "
-        f"{'; '.join(each)}."
-    )
+        shares = _among_flagged(cells, prior, seed)
+        gaps[f"Dirichlet({prior:g})"] = _gap(name, *(x[:, 0] for x in shares))
+    return under_each(f"the share of {name} among the flagged, arrests − use", gaps)
 
 
-def _flagged(name: str, one: Estimate, other: Estimate, gap: Estimate) -> Finding:
-    both = f"{one} trained on arrests, {other} trained on use"
+def _flagged(one: Estimate, other: Estimate, gap: Estimate) -> Finding:
+    name, both = gap.group, f"{one} trained on arrests, {other} trained on use"
     if gap.direction == 0:
         text = (
             f"The share of {name} among the flagged is {both}. The interval of the difference, "

@@ -5,24 +5,25 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plausible.fairness.counts.counts import Counts
-from plausible.fairness.estimation.estimates import Estimate, estimate
-from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, inference_data
-from plausible.fairness.reporting.analysis import Analysis, Finding, Table
-from plausible.fairness.reporting.plots import curves
-from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import (
+from plausible.fairness.estimation.comparison import (
     SHOWN,
-    basis,
-    cause,
-    clearly,
-    counted_gap,
-    credible_direction,
     needs,
     reference_of,
-    sensitivity,
     widest,
     with_cases,
 )
+from plausible.fairness.estimation.estimates import Estimate, estimate
+from plausible.fairness.estimation.posteriors import (
+    PRIORS,
+    Prior,
+    Rates,
+    inference_data,
+    under_priors,
+)
+from plausible.fairness.reporting.analysis import Analysis, Finding, Table
+from plausible.fairness.reporting.plots import curves
+from plausible.fairness.reporting.registry import analysis
+from plausible.fairness.reporting.wording import basis, cause, listed, sensitivity
 from plausible.inference.errors import DataError
 from plausible.inference.pages.page import Picture
 
@@ -77,36 +78,24 @@ def calibration(
     largest = sorted(known, key=lambda i: -sizes[i])[:SHOWN]
     shown = sorted({ref, *largest[: SHOWN - (ref not in largest)]})
     common = {i: np.flatnonzero((n[:, i] > 0) & (n[:, ref] > 0)) for i in shown if i != ref}
-    label = f"{counts.label_of('events')} at equal {counts.by}"
+    common = {i: levels for i, levels in common.items() if len(levels)}
+    words = f"{counts.label_of('events')} at equal {counts.by}"
     rates = _rates(counts, prior, seed)
-    draws = {
-        i: _standardised(counts, prior, seed, i, ref, levels)
-        for i, levels in common.items()
-        if len(levels)
-    }
-    gaps = {
-        i: estimate(f"{label}, {names[i]} − {names[ref]}", x, "difference")
-        for i, x in draws.items()
-    }
-    findings = [
-        _finding(label, names[i], names[ref], gaps[i])
-        for i in sorted(gaps, key=lambda i: -clearly(gaps[i]))
-    ]
-    assumptions = basis(counts, prior)
-    assumptions.append(
-        "Levels weigh as many as they have people of the two groups that are compared; levels at "
-        "which one of them has nobody are left out. In an average over levels the prior is spread "
-        "over them, each with its share of it."
-    )
+    draws = {i: _standardised(counts, prior, seed, i, ref, levels) for i, levels in common.items()}
+
+    def gap(i: int, drawn: Array) -> Estimate:
+        at = {"group": names[i], "reference": names[ref], "words": words}
+        return estimate("rate_at_equal_score", drawn, "difference", **at)
+
+    gaps = {i: gap(i, drawn) for i, drawn in draws.items()}
+    findings = [_finding(gaps[i]) for i in sorted(gaps, key=lambda i: -gaps[i].clearance)]
+    headlines = {}
     if gaps:
         far = widest(gaps)
         findings.insert(1, _level_by_level(counts, rates, far, ref, common[far]))
-
-        def headline(p: Prior) -> Estimate:
-            drawn = _standardised(counts, p, seed, far, ref, common[far])
-            return estimate(gaps[far].label, drawn, "difference")
-
-        assumptions.append(sensitivity(headline))
+        headlines = under_priors(
+            lambda p: gap(far, _standardised(counts, p, seed, far, ref, common[far]))
+        )
     return Analysis(
         name="calibration",
         title="What a score means, by group",
@@ -114,7 +103,13 @@ def calibration(
         f"{counts.group}?",
         findings=[*findings, *_not_compared(counts, ref, known, shown, gaps)],
         estimates=list(gaps.values()),
-        assumptions=assumptions,
+        assumptions=[
+            *basis(counts, prior),
+            "A level weighs by the people of both groups that it has; levels at which one of the "
+            "two has nobody are left out. In an average over levels the prior is spread over "
+            "them, each with its share of it.",
+            *sensitivity(headlines),
+        ],
         cannot_show=[
             cause(counts),
             "Whether a score that means the same for every group treats them alike: it can err "
@@ -122,9 +117,13 @@ def calibration(
             "sets people of one group apart.",
             f"Whether recorded {counts.label_of('events')} are what they stand for.",
         ],
-        sources=[counts.source] if counts.source else [],
+        sources=counts.sources,
         counts=counts,
-        posterior=_posterior(names, draws),
+        posterior=inference_data(
+            {"difference": np.stack(list(draws.values()), axis=1)}, group=[names[i] for i in draws]
+        )
+        if draws
+        else None,
         tables=[_levels(counts, rates, shown)],
         draw=lambda: [_curves(counts, rates, shown, ref)],
         details={"reference": names[ref], "levels": len(counts.strata), "shown": len(shown)},
@@ -152,15 +151,18 @@ def _standardised(
     return np.sum(parts, axis=0) / weights.sum()
 
 
-def _finding(label: str, one: str, other: str, gap: Estimate) -> Finding:
+def _finding(gap: Estimate) -> Finding:
     if gap.direction == 0:
         text = (
-            f"The rates of {label} of {one} and {other} differ by {gap}, which covers zero: these "
-            "data do not tell for whom it is higher."
+            f"The rates of {gap.words} of {gap.group} and {gap.reference} differ by {gap}, which "
+            "covers zero: these data do not tell for whom it is higher."
         )
     else:
         side = "higher" if gap.direction > 0 else "lower"
-        text = f"The rate of {label} is {side} for {one} than for {other}: a difference of {gap}."
+        text = (
+            f"The rate of {gap.words} is {side} for {gap.group} than for {gap.reference}: a "
+            f"difference of {gap}."
+        )
     return Finding(text, "An average over levels: differences of both signs can cancel.", gap)
 
 
@@ -169,15 +171,12 @@ def _level_by_level(
 ) -> Finding:
     """At how many levels each of two groups has the higher rate."""
     groups = len(counts.groups)
-    cells = [(s * groups + one, s * groups + other) for s in levels.tolist()]
-    sides = [
-        credible_direction(rates.difference("", *pair), counted_gap(rates, *pair)) for pair in cells
-    ]
-    higher, lower = sides.count(1), sides.count(-1)
+    gaps = [rates.difference("", s * groups + one, s * groups + other) for s in levels.tolist()]
+    sides = [gap.credible_direction for gap in gaps]
     return Finding(
-        f"Level by level, {counts.groups[one]} lies above {counts.groups[other]} at {higher} of "
-        f"{len(sides)} and below at {lower}; at {len(sides) - higher - lower} the data do not "
-        "tell."
+        f"Level by level, {counts.groups[one]} lies above {counts.groups[other]} at "
+        f"{sides.count(1)} of {len(sides)} and below at {sides.count(-1)}; at {sides.count(0)} "
+        "the data do not tell."
     )
 
 
@@ -185,25 +184,16 @@ def _not_compared(
     counts: Counts, ref: int, known: list[int], shown: list[int], gaps: dict[int, Estimate]
 ) -> list[Finding]:
     """Groups that a reader would look for in vain, and why."""
-    names, said = counts.groups, []
+    names, texts = counts.groups, []
     if len(known) == 1:
-        said.append(f"There is no other {counts.group} to compare {names[ref]} with.")
+        texts.append(f"There is no other {counts.group} to compare {names[ref]} with.")
     if apart := [names[i] for i in shown if i != ref and i not in gaps]:
-        said.append(f"{', '.join(apart)} and {names[ref]} have no level in common: not compared.")
+        texts.append(f"{', '.join(apart)} and {names[ref]} have no level in common: not compared.")
     if len(shown) < len(known):
-        said.append(f"Of {len(known):,} groups, the {len(shown)} largest are shown.")
-    if empty := [names[i] for i in range(len(names)) if i not in known][:SHOWN]:
-        said.append(f"Nothing is said about {', '.join(empty)}: nobody was counted there.")
-    return [Finding(text) for text in said]
-
-
-def _posterior(names: tuple[str, ...], draws: dict[int, Array]) -> object:
-    if not draws:
-        return None
-    stacked = np.stack(list(draws.values()), axis=1)
-    return inference_data(
-        {"difference": stacked}, {"difference": ["group"]}, {"group": [names[i] for i in draws]}
-    )
+        texts.append(f"Of {len(known):,} groups, the {len(shown)} largest are shown.")
+    if empty := [names[i] for i in range(len(names)) if i not in known]:
+        texts.append(f"Nothing is said about {listed(empty)}: nobody was counted there.")
+    return [Finding(text) for text in texts]
 
 
 def _curves(counts: Counts, rates: Rates, shown: list[int], ref: int) -> Picture:
@@ -232,15 +222,9 @@ def _levels(counts: Counts, rates: Rates, shown: list[int]) -> Table:
     rows = []
     for s, level in enumerate(counts.strata):
         for i in shown:
-            found = rates.estimate("", s * groups + i)
-            rows.append(
-                {
-                    "level": level,
-                    "group": counts.groups[i],
-                    "people": int(n[s, i]),
-                    "rate": found.value if n[s, i] else None,
-                    "low": found.low if n[s, i] else None,
-                    "high": found.high if n[s, i] else None,
-                }
-            )
+            row = {"level": level, "group": counts.groups[i], "people": int(n[s, i])}
+            rate = rates.estimate("", s * groups + i)
+            if n[s, i]:
+                row |= {"rate": rate.value, "low": rate.low, "high": rate.high}
+            rows.append(row)
     return Table(f"Rate of {counts.label_of('events')} at each {counts.by}", pd.DataFrame(rows))

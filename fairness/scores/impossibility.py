@@ -1,14 +1,14 @@
 """Why error rates and predictive values cannot all agree where base rates differ (G13)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plausible.fairness.counts.counts import Counts
-from plausible.fairness.estimation.estimates import Estimate, estimate
+from plausible.fairness.estimation.comparison import Comparison, Contrasts
+from plausible.fairness.estimation.estimates import Estimate
+from plausible.fairness.estimation.posteriors import Draws
 from plausible.fairness.reporting.analysis import Finding
-from plausible.fairness.reporting.wording import widest
 
 __all__ = ["clash", "implied_false_positive_rate"]
 
@@ -35,39 +35,44 @@ def implied_false_positive_rate(
 
 
 def clash(
-    counts: Counts,
-    shown: Sequence[int],
-    ref: int,
-    draws: Mapping[str, Array],
-    people: NDArray[np.int64],
-    gaps: Mapping[str, Mapping[int, Estimate]],
+    base_rates: Comparison, draws: Mapping[str, Array]
 ) -> tuple[list[Finding], list[Estimate]]:
-    """What equal predictive values and false-negative rates would do to false-positive rates."""
-    far = gaps["base rate"]
-    if not far:
+    """What equal predictive values and false-negative rates would do to false-positive rates.
+
+    Args:
+        base_rates: of the groups.
+        draws: of the rates in `scores`, each (DRAWS, groups that are shown).
+    """
+    c = base_rates
+    if c.clearest is None:
         return [], []
-    i = widest(far)
-    pair = [shown.index(i), shown.index(ref)]
-    one, other = counts.groups[i], counts.groups[ref]
-    base = draws["base rate"][:, pair]
-    flagged = draws["selection rate"][:, pair] * people[[i, ref]]
-    having = base * people[[i, ref]]
-    value = _pooled(draws["positive predictive value"][:, pair], flagged)
-    missed = _pooled(draws["false-negative rate"][:, pair], having)
+    pair = [c.clearest, c.ref]
+    at = [c.shown.index(i) for i in pair]
+    people, far = c.whole[pair], c.gaps[c.clearest]
+    base = draws["base_rate"][:, at]
+    flagged = draws["selection_rate"][:, at] * people
+    value = _pooled(draws["positive_predictive_value"][:, at], flagged)
+    missed = _pooled(draws["false_negative_rate"][:, at], base * people)
     implied = implied_false_positive_rate(base, value, missed)
-    label = "false-positive rate that equal PPV and FNR imply"
-    rates = [estimate(f"{label}, {n}", implied[:, j]) for j, n in enumerate((one, other))]
-    gap = estimate(f"{label}, {one} − {other}", implied[:, 0] - implied[:, 1], "difference")
-    if far[i].direction == 0:
+    contrasts = Contrasts(
+        "implied_false_positive_rate",
+        "false-positive rate that equal PPV and FNR imply",
+        Draws(dict(zip(pair, implied.T, strict=True)), c.counts.groups),
+        pair,
+        c.ref,
+    )
+    rates, gap = list(contrasts.each.values()), contrasts.gaps[c.clearest]
+    one, other = gap.group, gap.reference
+    if far.direction == 0:
         text = (
-            f"The base rates of {one} and {other} differ by {far[i]}, which covers zero. These "
+            f"The base rates of {one} and {other} differ by {far}, which covers zero. These "
             "data do not tell whether equal predictive values and equal error rates exclude one "
             "another here; with unequal base rates they do."
         )
     else:
-        side = "higher" if far[i].direction > 0 else "lower"
+        side = "higher" if far.direction > 0 else "lower"
         text = (
-            f"The base rate is {side} for {one} than for {other} by {far[i]}. A score with the "
+            f"The base rate is {side} for {one} than for {other} by {far}. A score with the "
             "same positive predictive value and the same false-negative rate for both would "
             f"therefore have a false-positive rate of {rates[0]} for {one} and {rates[1]} for "
             f"{other}: unless it flags nobody wrongly, or nobody rightly, not all three can be "

@@ -1,30 +1,20 @@
 """Risk scores audited: error rates and predictive values by group, and why they clash (G13)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plausible.fairness.counts.counts import CONFUSION, Counts
-from plausible.fairness.estimation.estimates import DRAWS, Estimate
-from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, inference_data
+from plausible.fairness.estimation.comparison import Comparison, compare, needs, widest
+from plausible.fairness.estimation.estimates import DRAWS
+from plausible.fairness.estimation.posteriors import PRIORS, Prior, inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
 from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import (
-    basis,
-    cause,
-    compared,
-    counted_gap,
-    extremes,
-    left_out,
-    needs,
-    reference_of,
-    sensitivity,
-    widest,
-    with_cases,
-)
+from plausible.fairness.reporting.wording import basis, cause, compared, left_out, sensitivity
 from plausible.fairness.scores.impossibility import clash
 from plausible.inference.errors import DataError
 from plausible.inference.pages.page import Picture
@@ -33,37 +23,55 @@ __all__ = ["RATES", "cell_rates", "scores"]
 
 Array = NDArray[np.float64]
 
-# Every rate is the cells that count over those and the others, with its meaning in words.
-RATES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
-    "false-positive rate": (
-        ("false_positive",),
-        ("true_negative",),
+
+class _Rate(NamedTuple):
+    """The cells that count, over those and the others."""
+
+    words: str
+    meaning: str
+    counted: tuple[str, ...]
+    others: tuple[str, ...]
+
+    def named(self) -> str:
+        return f"{self.words} ({self.meaning})"
+
+
+RATES: Mapping[str, _Rate] = {
+    "false_positive_rate": _Rate(
+        "false-positive rate",
         "flagged among those without the outcome",
+        ("false_positive",),
+        ("true_negative",),
     ),
-    "false-negative rate": (
+    "false_negative_rate": _Rate(
+        "false-negative rate",
+        "not flagged among those with the outcome",
         ("false_negative",),
         ("true_positive",),
-        "not flagged among those with the outcome",
     ),
-    "positive predictive value": (
+    "positive_predictive_value": _Rate(
+        "positive predictive value",
+        "with the outcome among the flagged",
         ("true_positive",),
         ("false_positive",),
-        "with the outcome among the flagged",
     ),
-    "negative predictive value": (
+    "negative_predictive_value": _Rate(
+        "negative predictive value",
+        "without the outcome among those not flagged",
         ("true_negative",),
         ("false_negative",),
-        "without the outcome among those not flagged",
     ),
-    "base rate": (
+    "base_rate": _Rate(
+        "base rate",
+        "with the outcome among all",
         ("false_negative", "true_positive"),
         ("true_negative", "false_positive"),
-        "with the outcome among all",
     ),
-    "selection rate": (
+    "selection_rate": _Rate(
+        "selection rate",
+        "flagged among all",
         ("false_positive", "true_positive"),
         ("true_negative", "false_negative"),
-        "flagged among all",
     ),
 }
 _SOURCES = (
@@ -76,11 +84,11 @@ _SOURCES = (
 
 def cell_rates(cells: Mapping[str, Array]) -> dict[str, Array]:
     """The six `RATES` of the four cells, which are counts, shares or draws of any one shape."""
-    found = {}
-    for name, (counted, others, _) in RATES.items():
-        part = np.sum([cells[c] for c in counted], axis=0)
-        found[name] = part / (part + np.sum([cells[c] for c in others], axis=0))
-    return found
+    rates = {}
+    for quantity, rate in RATES.items():
+        part = np.sum([cells[c] for c in rate.counted], axis=0)
+        rates[quantity] = part / (part + np.sum([cells[c] for c in rate.others], axis=0))
+    return rates
 
 
 @analysis("scores", answers="bayes", needs=("decisions",), label="errors of decisions")
@@ -120,61 +128,43 @@ def scores(
             f"it needs two equal numbers, but got {prior}."
         )
     needs(counts, *CONFUSION)
-    cells = {cell: counts[cell] for cell in CONFUSION}
-    people = np.sum(list(cells.values()), axis=0)
-    known = with_cases(counts, people, "people")
-    ref = reference_of(counts, people, reference)
-    exact = {rate: _exact(cells, rate, prior) for rate in RATES}
-    shown = extremes(exact["false-positive rate"][0], known, ref)
-    names = counts.groups
-    each = {
-        rate: {i: found.estimate(f"{rate}, {names[i]}", i) for i in shown if sizes[i]}
-        for rate, (found, sizes) in exact.items()
-    }
-    gaps = {
-        rate: {
-            i: found.difference(f"{rate}, {names[i]} − {names[ref]}", i, ref)
-            for i in each[rate]
-            if i != ref and ref in each[rate]
-        }
-        for rate, (found, _) in exact.items()
-    }
-    draws = _draws(cells, shown, prior, seed)
-    clashing, implied = clash(counts, shown, ref, draws, people, gaps)
-    findings = [
-        *(_widest(rate, names, ref, exact[rate][0], gaps[rate]) for rate in RATES if gaps[rate]),
-        *clashing,
-        *_alone(counts, ref, each, gaps),
-        *_without(counts, shown, exact),
-        *left_out(counts, people, "people", shown),
-    ]
-    assumptions = basis(counts, prior)
-    assumptions.insert(
-        1,
-        "The four cells of a group have one Dirichlet prior, so that the rates of every draw fit "
-        f"together. Its margins are the prior above for error rates and predictive values, and "
-        f"{_wider(prior)} for base and selection rates.",
+    people = np.sum([counts[cell] for cell in CONFUSION], axis=0)
+    main = compare(
+        counts,
+        counts["false_positive"],
+        counts["false_positive"] + counts["true_negative"],
+        sizes=people,
+        cases="people",
+        reference=reference,
+        prior=prior,
     )
-    if far := gaps["false-positive rate"]:
-        i = widest(far)
-        assumptions.append(
-            sensitivity(
-                lambda other: _exact(cells, "false-positive rate", other)[0].difference(
-                    far[i].label, i, ref
-                )
-            )
-        )
+    rates = {quantity: _comparison(main, quantity, prior) for quantity in RATES}
+    draws = _draws(main, prior, seed)
+    clashing, implied = clash(rates["base_rate"], draws)
     return Analysis(
         name="scores",
         title="Errors of a score, by group",
         question=f"Does the score err as often, and mean the same, for every {counts.group}?",
-        findings=findings,
+        findings=[
+            *(_widest(c) for c in rates.values() if c.gaps),
+            *clashing,
+            *_alone(main, rates),
+            *_without(main, rates),
+            *left_out(main),
+        ],
         estimates=[
-            *(e for found in each.values() for e in found.values()),
-            *(e for found in gaps.values() for e in found.values()),
+            *(e for c in rates.values() for e in c.each.values()),
+            *(e for c in rates.values() for e in c.gaps.values()),
             *implied,
         ],
-        assumptions=assumptions,
+        assumptions=[
+            basis(counts, prior)[0],
+            "The four cells of a group have one Dirichlet prior, so that the rates of every draw "
+            "fit together. Its margins are the prior above for error rates and predictive values, "
+            f"and {_wider(prior)} for base and selection rates.",
+            *basis(counts, prior)[1:],
+            *sensitivity(rates["false_positive_rate"].sensitivity()),
+        ],
         cannot_show=[
             cause(counts),
             "Whether the outcome is what it stands for. An arrest is no crime, and who is watched "
@@ -183,39 +173,33 @@ def scores(
             "people, not of data.",
             "What the decision did to the outcome: people who were held could not reoffend.",
         ],
-        sources=[*([counts.source] if counts.source else []), *_SOURCES],
+        sources=[*counts.sources, *_SOURCES],
         counts=counts,
-        posterior=inference_data(
-            {rate.replace(" ", "_").replace("-", "_"): x for rate, x in draws.items()},
-            {rate.replace(" ", "_").replace("-", "_"): ["group"] for rate in draws},
-            {"group": [names[i] for i in shown]},
-        ),
-        draw=lambda: _pictures(names, ref, each, gaps),
-        details={"reference": names[ref], "groups": len(names), "shown": len(shown)},
+        posterior=inference_data(draws, group=main.names),
+        draw=lambda: _pictures(main.reference, rates),
+        details={
+            "reference": main.reference,
+            "groups": len(counts.groups),
+            "shown": len(main.shown),
+        },
     )
 
 
-def _pictures(
-    names: tuple[str, ...],
-    ref: int,
-    each: Mapping[str, Mapping[int, Estimate]],
-    gaps: Mapping[str, Mapping[int, Estimate]],
-) -> list[Picture]:
+def _pictures(reference: str, rates: Mapping[str, Comparison]) -> list[Picture]:
     """One of each error rate and predictive value, and one of the widest differences."""
-    drawn = [
+    pictures = [
         intervals(
-            rate.replace(" ", "-"),
-            list(each[rate].values()),
-            f"The {rate}: {RATES[rate][2]}.",
-            [names[i] for i in each[rate]],
+            quantity.replace("_", "-"),
+            list(rates[quantity].each.values()),
+            f"The {RATES[quantity].words}: {RATES[quantity].meaning}.",
         )
-        for rate in list(RATES)[:4]
-        if each[rate]
+        for quantity in list(RATES)[:4]
+        if rates[quantity].each
     ]
-    if far := [found[widest(found)] for found in gaps.values() if found]:
-        caption = f"The clearest differences from {names[ref]}; the line is no difference."
-        drawn.append(intervals("differences", far, caption))
-    return drawn
+    if far := [c.gaps[c.clearest] for c in rates.values() if c.clearest is not None]:
+        caption = f"The clearest differences from {reference}; the line is no difference."
+        pictures.append(intervals("differences", far, caption))
+    return pictures
 
 
 def _wider(prior: Prior) -> Prior:
@@ -223,86 +207,62 @@ def _wider(prior: Prior) -> Prior:
     return Prior(2 * prior.events, 2 * prior.others)
 
 
-def _exact(
-    cells: Mapping[str, NDArray[np.int64]], rate: str, prior: Prior
-) -> tuple[Rates, NDArray[np.int64]]:
-    """The exact posteriors of one rate in every group, and what it divides by."""
-    counted, others, _ = RATES[rate]
-    k = np.sum([cells[c] for c in counted], axis=0)
-    n = k + np.sum([cells[c] for c in others], axis=0)
-    return Rates(k, n, prior if len(counted) == 1 else _wider(prior)), n
+def _comparison(main: Comparison, quantity: str, prior: Prior) -> Comparison:
+    """One of the rates, of the groups that have somebody to divide by."""
+    words, _, counted, others = RATES[quantity]
+    k = np.sum([main.counts[cell] for cell in counted], axis=0)
+    n = k + np.sum([main.counts[cell] for cell in others], axis=0)
+    return main.another(quantity, words, k, n, prior if len(counted) == 1 else _wider(prior))
 
 
-def _draws(
-    cells: Mapping[str, NDArray[np.int64]], shown: Sequence[int], prior: Prior, seed: int
-) -> dict[str, Array]:
+def _draws(main: Comparison, prior: Prior, seed: int) -> dict[str, Array]:
     """Joint draws of the six rates of the groups that are shown, each (DRAWS, shown)."""
-    random = np.random.default_rng(seed)
+    random, shown = np.random.default_rng(seed), list(main.shown)
+    size = (DRAWS, len(shown))
     return cell_rates(
-        {
-            cell: random.gamma(prior.events + k[list(shown)], size=(DRAWS, len(shown)))
-            for cell, k in cells.items()
-        }
+        {c: random.gamma(prior.events + main.counts[c][shown], size=size) for c in CONFUSION}
     )
 
 
-def _widest(
-    rate: str,
-    names: tuple[str, ...],
-    ref: int,
-    exact: Rates,
-    gaps: Mapping[int, Estimate],
-) -> Finding:
+def _widest(c: Comparison) -> Finding:
     """The sentence on the group that lies most clearly apart from the reference in this rate."""
-    i = widest(gaps)
-    finding = compared(
-        f"The {rate} ({RATES[rate][2]})",
-        names[i],
-        names[ref],
-        (exact.estimate("", i), exact.estimate("", ref)),
-        gaps[i],
-        counted=counted_gap(exact, i, ref),
+    i = widest(c.gaps)
+    finding = compared(f"The {RATES[c.quantity].named()}", c.each[i], c.each[c.ref], c.gaps[i])
+    if len(c.gaps) == 1:
+        return finding
+    more = (
+        f"Of {len(c.gaps)} groups the one whose interval lies farthest from {c.reference}; the "
+        "table has all."
     )
-    if len(gaps) > 1:
-        more = (
-            f"Of {len(gaps)} groups the one whose interval lies farthest from {names[ref]}; the "
-            "table has all."
-        )
-        return replace(finding, caveat=more)
-    return finding
+    return replace(finding, caveat=more)
 
 
-def _alone(
-    counts: Counts,
-    ref: int,
-    each: Mapping[str, Mapping[int, Estimate]],
-    gaps: Mapping[str, Mapping[int, Estimate]],
-) -> list[Finding]:
+def _alone(main: Comparison, rates: Mapping[str, Comparison]) -> list[Finding]:
     """Of a single group its rates, since there is nothing to compare them with."""
-    if any(gaps.values()):
+    if any(c.gaps for c in rates.values()):
         return []
-    name = counts.groups[ref]
-    said = [
-        Finding(f"The {rate} ({RATES[rate][2]}) is {found[ref]} for {name}.", estimate=found[ref])
-        for rate, found in each.items()
-        if ref in found
+    name = main.reference
+    own = {quantity: c.each[c.ref] for quantity, c in rates.items() if c.ref in c.each}
+    return [
+        *(
+            Finding(f"The {RATES[quantity].named()} is {e} for {name}.", estimate=e)
+            for quantity, e in own.items()
+        ),
+        Finding(f"There is no other {main.counts.group} to compare {name} with."),
     ]
-    return [*said, Finding(f"There is no other {counts.group} to compare {name} with.")]
 
 
-def _without(
-    counts: Counts,
-    shown: Sequence[int],
-    exact: Mapping[str, tuple[Rates, NDArray[np.int64]]],
-) -> list[Finding]:
+def _without(main: Comparison, rates: Mapping[str, Comparison]) -> list[Finding]:
     """Rates of groups that have nobody to divide by."""
-    said = []
-    for rate, (_, sizes) in exact.items():
-        if missing := [counts.groups[i] for i in shown if not sizes[i]]:
-            said.append(
-                Finding(
-                    f"There is no {rate} ({RATES[rate][2]}) for {', '.join(missing)}: nobody to "
-                    "divide by. No rate is not an equal rate."
-                )
-            )
-    return said
+    missing = {
+        quantity: [name for name in main.names if name not in c.names]
+        for quantity, c in rates.items()
+    }
+    return [
+        Finding(
+            f"There is no {RATES[quantity].named()} for {', '.join(names)}: nobody to divide by. "
+            "No rate is not an equal rate."
+        )
+        for quantity, names in missing.items()
+        if names
+    ]

@@ -1,31 +1,24 @@
 """A score above a threshold is acted on without a person: who is wrongly investigated (G6)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
 from plausible.fairness.counts.counts import CONFUSION, Counts
+from plausible.fairness.estimation.comparison import Comparison, compare, needs
 from plausible.fairness.estimation.estimates import Estimate
-from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, inference_data
+from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
-from plausible.fairness.reporting.contrasts import contrasts
 from plausible.fairness.reporting.figures import intervals
 from plausible.fairness.reporting.plots import curves
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import (
     basis,
     cause,
-    counted_gap,
-    credible_direction,
-    extremes,
+    comparisons,
     left_out,
     natural,
-    needs,
-    reference_of,
     sensitivity,
-    widest,
-    with_cases,
 )
 from plausible.inference.errors import DataError
 from plausible.inference.pages.page import Picture
@@ -74,57 +67,54 @@ def thresholds(
                 f"The counts to compare with are about {', '.join(given.groups)}, not about "
                 f"{', '.join(counts.groups)} in this order."
             )
-    innocent = counts["true_negative"] + counts["false_positive"]
-    known = with_cases(counts, innocent, "people with nothing to find")
-    ref = reference_of(counts, innocent, reference)
-    rates = _wrongly(counts, prior, seed)
-    shown = extremes(rates, known, ref)
-    names = counts.groups
-    label = "wrongly investigated"
-    who = "The share of people with nothing to find who are investigated all the same"
-    found = contrasts(rates, label, who, names, shown, ref)
-    each, gaps = found.each, found.gaps
-    flagged = counts["false_positive"] + counts["true_positive"]
-    vain = Rates(counts["false_positive"], flagged, prior, seed + 1)
-    in_vain = {
-        i: vain.estimate(f"nothing found among the investigated, {names[i]}", i)
-        for i in [ref, *([widest(gaps)] if gaps else [])]
-        if flagged[i]
-    }
-    findings = [
-        *(found.findings or [_alone(names[ref], each[ref])]),
-        *(_in_vain(f"{counts.group} {names[i]}", e) for i, e in in_vain.items()),
-    ]
-    estimates = [*found.estimates, *in_vain.values()]
-    if without is not None and gaps:
-        i = widest(gaps)
-        blind = _wrongly(without, prior, seed + 2)
-        gap = blind.difference(f"{gaps[i].label}, scored without the group", i, ref)
-        side = credible_direction(gap, counted_gap(blind, i, ref))
-        before = credible_direction(gaps[i], counted_gap(rates, i, ref))
-        findings.append(_blind(counts.group, names[i], names[ref], gap, side, before))
-        estimates.append(gap)
-    cuts = {threshold: counts, **(others or {})}
-    if len(cuts) > 1 and gaps:
-        findings.append(_moved(cuts, names, ref, widest(gaps), prior))
-    assumptions = basis(counts, prior)
-    assumptions.append(
-        f"Everyone with a score above {threshold:g} is investigated, no one else, and an "
-        "investigation finds what there is."
+    c = compare(
+        counts,
+        counts["false_positive"],
+        counts["false_positive"] + counts["true_negative"],
+        quantity="wrongly_investigated",
+        words="wrongly investigated",
+        cases="people with nothing to find",
+        reference=reference,
+        prior=prior,
+        seed=seed,
     )
-    if gaps:
-        i = widest(gaps)
-        assumptions.append(
-            sensitivity(lambda p: _wrongly(counts, p, seed).difference(gaps[i].label, i, ref))
-        )
+    far, flagged = c.clearest, counts["false_positive"] + counts["true_positive"]
+    words = "nothing found among the investigated"
+    vain = Rates(counts["false_positive"], flagged, prior, names=counts.groups)
+    in_vain = [
+        vain.estimate("nothing_found", i, words)
+        for i in (c.ref, far)
+        if i is not None and flagged[i]
+    ]
+    who = "The share of people with nothing to find who are investigated all the same"
+    findings = [
+        *(comparisons(who, c) or [_alone(c.each[c.ref])]),
+        *(_in_vain(counts.group, e) for e in in_vain),
+    ]
+    estimates = [*c.estimates, *in_vain]
+    at = {threshold: counts, **(others or {})}
+    cuts = {t: _wrongly(x, prior) for t, x in sorted(at.items())}
+    if without is not None and far is not None:
+        words = "wrongly investigated, scored without the group"
+        blind = _wrongly(without, prior)
+        gap = blind.difference("wrongly_investigated_without_group", far, c.ref, words)
+        findings.append(_blind(counts.group, gap, c.gaps[far].credible_direction))
+        estimates.append(gap)
+    if len(cuts) > 1 and far is not None:
+        findings.append(_moved(cuts, far, c.ref))
     return Analysis(
         name="thresholds",
         title="Investigated by a threshold",
         question=f"When a score above {threshold:g} starts an investigation by itself, who is "
         "investigated although there is nothing to find?",
-        findings=[*findings, *left_out(counts, innocent, "people with nothing to find", shown)],
+        findings=[*findings, *left_out(c)],
         estimates=estimates,
-        assumptions=assumptions,
+        assumptions=[
+            *basis(counts, prior),
+            f"Everyone with a score above {threshold:g} is investigated, no one else, and an "
+            "investigation finds what there is.",
+            *sensitivity(c.sensitivity()),
+        ],
         cannot_show=[
             cause(counts),
             "What an investigation does to people who did nothing, and whether someone who looked "
@@ -133,16 +123,12 @@ def thresholds(
             "at too. The recorded outcome is taken for the truth.",
             "Which threshold is right: no share of wrongly investigated people follows from data.",
         ],
-        sources=[*([counts.source] if counts.source else []), _SOURCE],
+        sources=[*counts.sources, _SOURCE],
         counts=counts,
-        posterior=inference_data(
-            {"wrongly_investigated": np.stack([rates.draws_of(i) for i in shown], axis=1)},
-            {"wrongly_investigated": ["group"]},
-            {"group": [names[i] for i in shown]},
-        ),
-        tables=[_by_threshold(cuts, shown, prior)] if len(cuts) > 1 else [],
-        draw=lambda: _pictures(cuts, shown, ref, each, prior),
-        details={"reference": names[ref], "threshold": threshold, "shown": len(shown)},
+        posterior=c.posterior("wrongly_investigated"),
+        tables=[_by_threshold(c, cuts, at)] if others else [],
+        draw=lambda: _pictures(c, cuts),
+        details={"reference": c.reference, "threshold": threshold, "shown": len(c.shown)},
     )
 
 
@@ -153,96 +139,86 @@ _SOURCE = (
 )
 
 
-def _wrongly(counts: Counts, prior: Prior, seed: int) -> Rates:
+def _wrongly(counts: Counts, prior: Prior) -> Rates:
     """Investigated among those with nothing to find, in each group."""
     wrong = counts["false_positive"]
-    return Rates(wrong, wrong + counts["true_negative"], prior, seed)
+    return Rates(wrong, wrong + counts["true_negative"], prior, names=counts.groups)
 
 
-def _alone(name: str, share: Estimate) -> Finding:
+def _alone(share: Estimate) -> Finding:
     """The rate where there is no other group."""
-    people, found = natural(share)
+    people, number = natural(share)
     return Finding(
-        f"Of {people:,} people with nothing to find ({name}), {found} are investigated. There is "
-        "no other group to compare them with.",
+        f"Of {people:,} people with nothing to find ({share.group}), {number} are investigated. "
+        "There is no other group to compare them with.",
         estimate=share,
     )
 
 
-def _in_vain(name: str, share: Estimate) -> Finding:
-    people, found = natural(share)
+def _in_vain(group: str, share: Estimate) -> Finding:
+    people, number = natural(share)
     return Finding(
-        f"Of {people:,} people of {name} who are investigated, {found} have nothing to find.",
+        f"Of {people:,} people of {group} {share.group} who are investigated, {number} have "
+        "nothing to find.",
         estimate=share,
     )
 
 
-def _blind(group: str, one: str, other: str, gap: Estimate, side: int, before: int) -> Finding:
+def _blind(group: str, gap: Estimate, before: int) -> Finding:
+    side = gap.credible_direction
     if side == 0:
         text = (
-            f"Scored without the {group}, the difference between {one} and {other} is {gap}: "
-            "these data do not tell whether there is one."
+            f"Scored without the {group}, the difference between {gap.group} and {gap.reference} "
+            f"is {gap}: these data do not tell whether there is one."
         )
     else:
         word = f"{'still ' * (side == before)}{'higher' if side > 0 else 'lower'}"
         text = (
-            f"Scored without the {group}, the share is {word} for {one} than for {other}, by "
-            f"{gap}: the score differs there by way of the other features."
+            f"Scored without the {group}, the share is {word} for {gap.group} than for "
+            f"{gap.reference}, by {gap}: the score differs there by way of the other features."
         )
     return Finding(text, "Both scores were cut at the same threshold.", gap)
 
 
-def _moved(
-    cuts: Mapping[float, Counts], names: tuple[str, ...], ref: int, i: int, prior: Prior
-) -> Finding:
+def _moved(cuts: Mapping[float, Rates], i: int, ref: int) -> Finding:
     """Whether another threshold would have turned the comparison round."""
-    rates = [_wrongly(c, prior, 0) for c in cuts.values()]
-    sides = [credible_direction(r.difference("", i, ref), counted_gap(r, i, ref)) for r in rates]
-    above, below = sides.count(1), sides.count(-1)
+    gaps = [rates.difference("wrongly_investigated", i, ref) for rates in cuts.values()]
+    sides = [gap.credible_direction for gap in gaps]
     return Finding(
         f"Of {len(sides)} thresholds from {min(cuts):g} to {max(cuts):g}, people with "
-        f"nothing to find are investigated more often if they are {names[i]} than if they are "
-        f"{names[ref]} at {above}, less often at {below}; at {sides.count(0)} the data do not tell."
+        f"nothing to find are investigated more often if they are {gaps[0].group} than if they are "
+        f"{gaps[0].reference} at {sides.count(1)}, less often at {sides.count(-1)}; at "
+        f"{sides.count(0)} the data do not tell."
     )
 
 
-def _pictures(
-    cuts: Mapping[float, Counts],
-    shown: Sequence[int],
-    ref: int,
-    each: Mapping[int, Estimate],
-    prior: Prior,
-) -> list[Picture]:
-    names = next(iter(cuts.values())).groups
+def _pictures(c: Comparison, cuts: Mapping[float, Rates]) -> list[Picture]:
     caption = "Share of people with nothing to find who are investigated all the same."
-    drawn = [
-        intervals("wrongly-investigated", list(each.values()), caption, [names[i] for i in each])
-    ]
+    pictures = [intervals("wrongly-investigated", list(c.each.values()), caption)]
     if len(cuts) > 1:
-        order = [ref, *(i for i in shown if i != ref)]
         lines = {
-            names[i]: [(t, _wrongly(c, prior, 0).estimate("", i)) for t, c in sorted(cuts.items())]
-            for i in order
+            c.counts.groups[i]: [(t, rates.estimate("", i)) for t, rates in cuts.items()]
+            for i in [c.ref, *(i for i in c.shown if i != c.ref)]
         }
         axes = ("threshold", "wrongly investigated")
-        drawn.append(curves("thresholds", axes, lines, caption=caption))
-    return drawn
+        pictures.append(curves("thresholds", axes, lines, caption=caption))
+    return pictures
 
 
-def _by_threshold(cuts: Mapping[float, Counts], shown: Sequence[int], prior: Prior) -> Table:
+def _by_threshold(c: Comparison, cuts: Mapping[float, Rates], at: Mapping[float, Counts]) -> Table:
     rows = []
-    for t, counts in sorted(cuts.items()):
-        rates = _wrongly(counts, prior, 0)
-        for i in shown:
-            found = rates.estimate("", i)
+    for t, rates in cuts.items():
+        investigated = at[t]["false_positive"] + at[t]["true_positive"]
+        for i in c.shown:
+            share = rates.estimate("", i)
             rows.append(
                 {
                     "threshold": t,
-                    "group": counts.groups[i],
-                    "investigated": int((counts["false_positive"] + counts["true_positive"])[i]),
-                    "wrongly investigated": found.value,
-                    "low": found.low,
-                    "high": found.high,
+                    "group": c.counts.groups[i],
+                    "investigated": int(investigated[i]),
+                    "wrongly investigated": share.value,
+                    "low": share.low,
+                    "high": share.high,
                 }
             )
     return Table(

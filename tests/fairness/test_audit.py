@@ -177,7 +177,7 @@ def test_where_hits_were_counted_they_are_what_is_looked_for() -> None:
     cells = {"trials": 1000, "events": 100, "hits": 30}
     made = {a.name: a for a in Audit(Counts.of({"A": cells, "B": cells})).run()}
     found = made["prosecutor"].estimates[0]
-    assert found.value == pytest.approx(31 / 102) and found.label == "hits given A"
+    assert found.value == pytest.approx(31 / 102) and found.words == "hits given the group"
 
 
 def test_an_analysis_that_cannot_be_made_says_why_and_the_others_go_on() -> None:

@@ -1,15 +1,19 @@
 """Admissions to graduate study at Berkeley in 1973, the six largest departments."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from plausible.fairness.base_rates.base_rates import base_rates
 from plausible.fairness.counts.counts import Counts
-from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates
+from plausible.fairness.estimation.comparison import widest
+from plausible.fairness.estimation.estimates import Estimate
+from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, under_priors
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.report import Report
-from plausible.fairness.reporting.wording import sensitivity, widest
+from plausible.fairness.reporting.wording import sensitivity
 
 __all__ = ["ADMISSIONS", "admissions", "by_stratum"]
 
@@ -55,7 +59,7 @@ def admissions() -> Report:
 
 @analysis("strata", answers="causes", needs=("trials", "events", "strata", "pair"))
 def by_stratum(
-    counts: Counts, first: str, second: str, prior: Prior = PRIORS["uniform"], seed: int = 0
+    counts: Counts, first: str, second: str, prior: Prior = PRIORS["uniform"]
 ) -> Analysis:
     """The difference of two groups' rates within each stratum, exactly.
 
@@ -63,14 +67,16 @@ def by_stratum(
         counts: with trials and events, by stratum.
         first, second: the groups; the difference is the first minus the second.
         prior: of every rate.
-        seed: of the draws.
     """
     i, j = counts.groups.index(first), counts.groups.index(second)
     n, k = counts.cells("trials"), counts.cells("events")
-    differences = [
-        Rates(k[s], n[s], prior, seed).difference(f"{counts.by} {name}, {first} − {second}", i, j)
-        for s, name in enumerate(counts.strata)
-    ]
+
+    def gap(s: int, prior: Prior) -> Estimate:
+        rates = Rates(k[s], n[s], prior, names=counts.groups)
+        where = f"{counts.by} {counts.strata[s]}"
+        return replace(rates.difference("rate", i, j), stratum=where)
+
+    differences = [gap(s, prior) for s in range(len(n))]
     far = widest(dict(enumerate(differences)))
     higher = [d for d in differences if d.direction > 0]
     lower = [d for d in differences if d.direction < 0]
@@ -106,14 +112,12 @@ def by_stratum(
         assumptions=[
             f"Every rate has the prior {prior}, apart from all others. With {len(differences)} "
             "comparisons at 95 % one interval in twenty misses by chance alone.",
-            sensitivity(
-                lambda p: Rates(k[far], n[far], p).difference(differences[far].label, i, j)
-            ),
+            *sensitivity(under_priors(lambda p: gap(far, p))),
         ],
         cannot_show=[
             f"Why {first} and {second} are spread differently over the {counts.by}s.",
             f"Whether the {counts.by} itself is a way in which they are treated differently.",
         ],
-        sources=[counts.source],
+        sources=counts.sources,
         counts=counts,
     )

@@ -1,20 +1,17 @@
 """Base rates and relative rates: published figures, exact integrals, and sentences that follow."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from plausible.fairness.base_rates.base_rates import (
-    CountedRate,
-    RoundedRate,
-    base_rates,
-    relative_rates,
-)
+from plausible.fairness.base_rates.base_rates import base_rates
+from plausible.fairness.base_rates.relative_rates import relative_rates
 from plausible.fairness.counts.counts import Counts
-from plausible.fairness.estimation.estimates import DRAWS, Estimate
+from plausible.fairness.estimation.estimates import DRAWS
 from plausible.fairness.estimation.posteriors import Prior
+from plausible.fairness.estimation.rounded import CountedRate, RoundedRate
 from plausible.inference.errors import DataError, UnknownName
 
 ARRESTS = {"Black": RoundedRate(0.00716), "White": RoundedRate(0.00192)}
@@ -26,20 +23,15 @@ def counts(**cells: tuple[int, int]) -> Counts:
     return Counts.of(given, group="race", names={"trials": "stops", "events": "searches"})
 
 
-def number(estimates: Sequence[Estimate], ending: str, unit: str) -> Estimate:
-    (found,) = (e for e in estimates if e.label.endswith(ending) and e.unit == unit)
-    return found
-
-
 def test_minneapolis_rates_equal_their_integrals() -> None:
     analysis = base_rates(counts(Black=(15220, 3099), White=(11703, 954)), reference="White")
-    gap = number(analysis.estimates, "Black − White", "difference")
+    gap = analysis["rate", "Black", "White"]
     black, white = stats.beta(3100, 12122), stats.beta(955, 10750)
     assert gap.value == pytest.approx(black.mean() - white.mean(), abs=1e-12)
     for end, share in ((gap.low, 0.025), (gap.high, 0.975)):
         below = integrate.quad(lambda y, t=end: black.cdf(t + y) * white.pdf(y), 0.07, 0.095)[0]
         assert below == pytest.approx(share, abs=1e-4)
-    assert number(analysis.estimates, "Black / White", "ratio").value == pytest.approx(
+    assert analysis["rate", "Black", "White", "ratio"].value == pytest.approx(
         (3099 / 15220) / (954 / 11703), rel=0.002
     )
 
@@ -101,9 +93,8 @@ def test_prior_sensitivity_says_when_few_data_leave_the_prior_a_say() -> None:
 
 def test_marijuana_2010_arrests_and_arrests_relative_to_use() -> None:
     analysis = relative_rates(USE, ARRESTS)
-    found = {e.label: e for e in analysis.estimates}
-    arrests = found["rate of arrests, Black / White"]
-    relative = found["rate of arrests relative to use, Black / White"]
+    arrests = analysis["arrests", "Black", "White"]
+    relative = analysis["relative", "Black", "White"]
     assert round(arrests.value, 2) == 3.73
     assert (round(relative.value, 2), round(relative.low, 2), round(relative.high, 2)) == (
         3.20,
@@ -112,7 +103,7 @@ def test_marijuana_2010_arrests_and_arrests_relative_to_use() -> None:
     )
     assert relative.level == 1.0
     # Rounding alone: the ratio of two uniforms, exactly 0.95 of it inside the interval.
-    drawn = found["rate of arrests relative to use, Black / White, posterior"]
+    drawn = analysis["relative_posterior", "Black", "White"]
     x = 3.729166666 / np.array([drawn.low, drawn.high])  # use of Black over use of White
     inside = _quotient_of_uniforms(x[0]) - _quotient_of_uniforms(x[1])
     # A quantile of 40,000 draws is off by 0.0008 in probability; two of them, four times that.
@@ -143,11 +134,10 @@ def test_ratios_of_counts_and_surveys_have_their_error() -> None:
         said = [f.text for f in relative_rates(rates, rates).findings]
         assert all("do not tell" in text for text in said), said
     # The median of the ratio of two Beta posteriors.
-    found = {e.label: e for e in relative_rates(few, rough).estimates}
+    found = relative_rates(few, rough)["use_posterior", "a", "b"]
     random = np.random.default_rng(1)
     peer = random.beta(4, 8, 1_000_000) / random.beta(3, 9, 1_000_000)
-    median = found["rate of use, a / b, posterior"].value
-    assert median == pytest.approx(np.median(peer), rel=0.02)
+    assert found.value == pytest.approx(np.median(peer), rel=0.02)
 
 
 def test_a_rate_that_rounding_takes_to_zero_has_no_upper_end() -> None:

@@ -5,8 +5,8 @@ import pytest
 import scipy.stats
 import torch
 
+from plausible.fairness.base_rates.beta_binomial import beta_binomial
 from plausible.fairness.base_rates.pooled_findings import Pool
-from plausible.fairness.base_rates.pooling import beta_binomial
 from plausible.inference import sample_posterior
 
 REPLICATES = 400

@@ -8,11 +8,10 @@ import pytest
 from scipy import integrate, stats
 
 from plausible.fairness.burden.burden import burden
-from plausible.fairness.burden.burden_rates import in_a_lifetime, odds_ratio, per_hit
+from plausible.fairness.burden.burden_rates import InVain, Lifetimes
 from plausible.fairness.burden.intersections import intersections
 from plausible.fairness.counts.counts import Counts
 from plausible.fairness.estimation.estimates import DRAWS
-from plausible.fairness.estimation.posteriors import Rates
 from plausible.inference.errors import DataError, UnknownName
 
 
@@ -34,7 +33,7 @@ def test_two_hits_in_a_hundred_searches() -> None:
 
 
 def test_no_hit_has_no_mean_and_a_lower_bound() -> None:
-    found = per_hit("", Rates([0], [40]), 0)
+    found = InVain([40], [40]).estimate("in_vain_per_hit", 0)
     median = stats.beta(1, 41).median()
     assert found.value == pytest.approx((1 - median) / median)
     text = burden(counts(a=(50, 40, 0))).findings[1].text
@@ -43,7 +42,7 @@ def test_no_hit_has_no_mean_and_a_lower_bound() -> None:
 
 
 def test_odds_ratios_equal_a_million_draws() -> None:
-    found = odds_ratio("", Rates([15, 40], [60, 90]), 0, 1)
+    found = InVain([15, 40], [60, 90]).ratio("in_vain_per_hit", 0, 1)
     random = np.random.default_rng(0)
     x, y = random.beta(16, 46, 1_000_000), random.beta(41, 51, 1_000_000)
     ratios = (x / (1 - x)) / (y / (1 - y))
@@ -55,7 +54,7 @@ def test_odds_ratios_equal_a_million_draws() -> None:
 
 @pytest.mark.parametrize(("k", "n", "times"), [(3, 100, 50), (0, 5, 1), (98538, 1810608, 20)])
 def test_lifetimes_have_the_quantiles_of_the_rate(k: int, n: int, times: int) -> None:
-    found = in_a_lifetime("", Rates([k], [n]), 0, times)
+    found = Lifetimes(times, [k], [n]).estimate("at_least_one", 0)
     rate = stats.beta(1 + k, 1 + n - k)
     for end, share in ((found.low, 0.025), (found.value, 0.5), (found.high, 0.975)):
         assert end == pytest.approx(1 - (1 - rate.ppf(share)) ** times, rel=1e-9)
@@ -83,14 +82,14 @@ def test_more_in_vain_per_hit_is_said_per_hit_however_many_there_are() -> None:
 
 
 def test_each_part_needs_only_its_own_counts() -> None:
-    def labels(*keys: str) -> str:
+    def quantities(*keys: str) -> list[str]:
         cells = {"trials": 100, "events": 20, "hits": 5}
         given = Counts.of({"a": {k: cells[k] for k in keys}})
-        return "; ".join(e.label for e in burden(given).estimates)
+        return [e.quantity for e in burden(given).estimates]
 
-    assert labels("events", "hits") == "events in vain for each of the hits, a"
-    assert labels("trials", "events") == "at least one of the events in 50 trials, a"
-    assert "rate of events in vain among trials" in labels("trials", "events", "hits")
+    assert quantities("events", "hits") == ["in_vain_per_hit"]
+    assert quantities("trials", "events") == ["at_least_one"]
+    assert "in_vain" in quantities("trials", "events", "hits")
 
 
 def test_a_group_without_searches_is_told_so() -> None:
@@ -114,14 +113,13 @@ def crossed(both: int, only_b: int, only_dear: int, neither: int, n: int = 2000)
 def test_the_excess_of_two_attributes_equals_its_closed_form() -> None:
     given = crossed(500, 200, 150, 100)
     analysis = intersections(given, baseline=("A", "cheap"))
-    found = {e.unit + e.label[:6]: e for e in analysis.estimates}
     exact = [stats.beta(1 + k, 1 + 2000 - k) for k in (500, 200, 150, 100)]
     mean = exact[0].mean() - exact[1].mean() - exact[2].mean() + exact[3].mean()
     spread = sum(x.var() for x in exact) ** 0.5
-    excess = found["differenceexcess"]
+    excess = analysis.find("excess", "B", stratum="dear")
     assert excess.value == pytest.approx(mean, abs=4.4 * spread / DRAWS**0.5)
     assert (excess.high - excess.low) / 2 == pytest.approx(1.96 * spread, rel=0.02)
-    ratio = found["ratioexcess"]
+    ratio = analysis.find("excess", "B", measure="ratio", stratum="dear")
     assert ratio.value == pytest.approx(500 * 100 / (200 * 150), rel=0.01)
     assert "go with more than both apart" in analysis.findings[0].text
 

@@ -44,10 +44,8 @@ def test_the_profile_widens_the_gap_in_another_offence() -> None:
     analysis = found_out_under_profile(
         X_RATES, target="car theft", other="possession", reference="B"
     )
-    found = {e.label: e for e in analysis.estimates if e.unit == "ratio"}
     with_it, without = (
-        found[f"chance that possession is found out, profile {w} the group, A / B"]
-        for w in ("with", "without")
+        analysis[f"found_out_{how}_group", "A", "B", "ratio"] for how in ("with", "without")
     )
     assert with_it.value > 1.3 * without.value > 1.3
     assert "is higher for A" in analysis.findings[0].text
@@ -76,11 +74,10 @@ def test_detection_among_offenders_divides_by_their_rate() -> None:
     given = counts(A=(10_000, 900, 90), B=(20_000, 800, 80))
     rates = {"A": CountedRate(140, 1000), "B": CountedRate(120, 1000)}
     analysis = found_out(given, rates, other="possession", reference="B")
-    found = {e.label: e for e in analysis.estimates}
-    label = "rate of arrests for possession in stops for theft among those who do it, A"
+    found = analysis["found_out_given_y", "A"]
     random = np.random.default_rng(1)
     peer = random.beta(91, 9911, 1_000_000) / random.beta(141, 861, 1_000_000)
-    for end, share in ((found[label].low, 0.025), (found[label].high, 0.975)):
+    for end, share in ((found.low, 0.025), (found.high, 0.975)):
         # The end is a quantile of 40,000 draws: 4.4 standard errors, in probability.
         error = (share * (1 - share) / 40_000) ** 0.5
         assert (peer < end).mean() == pytest.approx(share, abs=4.4 * error)
@@ -93,7 +90,7 @@ def test_more_found_out_than_do_it_is_an_error_and_no_rate_above_one() -> None:
     with pytest.raises(DataError, match="More people of 'A'"):
         found_out(given, {"A": RoundedRate(0.1, error=0.01), "B": RoundedRate(0.3)})
     near = found_out(given, {"A": RoundedRate(0.3, error=0.01), "B": RoundedRate(0.3)})
-    assert max(e.high for e in near.estimates if e.unit == "share") <= 1
+    assert max(e.high for e in near.estimates if e.measure == "share") <= 1
 
 
 def test_counts_reverse_and_admit_ignorance() -> None:

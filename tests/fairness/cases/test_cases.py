@@ -11,7 +11,6 @@ from plausible.fairness.cases.scores.compas import COMPAS, CORRECTED
 from plausible.fairness.counts.counts import Counts
 from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.posteriors import Rates
-from plausible.fairness.reporting.analysis import Analysis
 from plausible.fairness.reporting.report import Report
 from plausible.fairness.scores.scores import scores
 from plausible.inference.errors import UnknownName
@@ -26,13 +25,6 @@ def made(name: str) -> Report:
     return _MADE[name]
 
 
-def the(analysis: Analysis, *words: str) -> Estimate:
-    """The one estimate whose label has all these words."""
-    found = [e for e in analysis.estimates if all(w in e.label for w in words)]
-    (one,) = found
-    return one
-
-
 def close(e: Estimate, value: float, low: float, high: float, within: float = 6e-4) -> bool:
     """Whether a published figure and interval, rounded to three decimals, are these."""
     return max(abs(e.value - value), abs(e.low - low), abs(e.high - high)) < within
@@ -41,20 +33,17 @@ def close(e: Estimate, value: float, low: float, high: float, within: float = 6e
 def test_compas_differences_are_those_that_were_published() -> None:
     # exact posteriors against figures that were rounded to three decimals
     analysis = scores(COMPAS, reference="White")
-    assert close(the(analysis, "false-positive rate, Black − White"), 0.214, 0.182, 0.245)
-    assert close(the(analysis, "false-negative rate, Black − White"), -0.197, -0.234, -0.160)
-    assert close(the(analysis, "positive predictive value, Black − White"), 0.039, -0.000, 0.077)
+    assert close(analysis["false_positive_rate", "Black", "White"], 0.214, 0.182, 0.245)
+    assert close(analysis["false_negative_rate", "Black", "White"], -0.197, -0.234, -0.160)
+    assert close(analysis["positive_predictive_value", "Black", "White"], 0.039, -0.000, 0.077)
 
 
 def test_barensteins_correction_lowers_predictive_values_and_leaves_false_positives() -> None:
     before, after = scores(COMPAS), scores(CORRECTED)
     for group, value in (("Black", 0.546), ("White", 0.486)):
-        share = [e for e in after.estimates if e.label == f"positive predictive value, {group}"]
-        assert share[0].value == pytest.approx(value, abs=1e-3)
-        rates = [
-            [e.value for e in one.estimates if e.label == f"false-positive rate, {group}"]
-            for one in (before, after)
-        ]
+        share = after["positive_predictive_value", group]
+        assert share.value == pytest.approx(value, abs=1e-3)
+        rates = [one["false_positive_rate", group].value for one in (before, after)]
         assert rates[0] == rates[1]
 
 
@@ -65,25 +54,22 @@ def test_the_counts_of_compas_are_those_of_propublica() -> None:
 
 def test_arrests_and_arrests_per_user_in_the_united_states() -> None:
     analysis = made("drug-use").analyses[0]
-    arrests = the(analysis, "rate of arrests, Black / White")
+    arrests = analysis["arrests", "Black", "White"]
     assert arrests.value == pytest.approx(716 / 192) and str(arrests.value)[:4] == "3.72"
     assert f"{arrests.value:.2f}" == "3.73"
-    ratio = next(e for e in analysis.estimates if e.label.endswith("use, Black / White"))
-    per_user = the(analysis, "relative to use, Black / White, posterior")
+    per_user = analysis["relative_posterior", "Black", "White"]
     assert per_user.value == pytest.approx(3.20, abs=0.02)
-    (arithmetic,) = [
-        e for e in analysis.estimates if "relative to use" in e.label and "posterior" not in e.label
-    ]
+    arithmetic = analysis["relative", "Black", "White"]
     shown = (round(arithmetic.value, 2), round(arithmetic.low, 2), round(arithmetic.high, 2))
     assert shown == (3.20, 2.96, 3.45)
-    assert ratio.unit == "ratio"
+    assert arithmetic.measure == "ratio"
 
 
 def test_a_survey_settles_use_and_arrests_alone_do_not() -> None:
     detection = made("drug-use").analyses[1]
     assert detection.findings[0].text.startswith("Use is not identifiable from arrests alone.")
-    alone = the(detection, "use from arrests alone, White")
-    both = the(detection, "use with the survey, White")
+    alone = detection["use_from_arrests", "White"]
+    both = detection["use", "White"]
     assert alone.high - alone.low > 0.9
     assert both.high - both.low < 0.03
 
@@ -93,21 +79,22 @@ def test_departments_turn_the_admissions_round() -> None:
     men, women = (ADMISSIONS.groups.index(g) for g in ("men", "women"))
     assert close(raw.difference("", women, men), -0.142, -0.170, -0.113)
     by = by_stratum(ADMISSIONS, "women", "men")
-    assert close(the(by, "department A"), 0.198, 0.115, 0.272, within=1.5e-3)
+    assert close(
+        by.find("rate", "women", "men", stratum="department A"), 0.198, 0.115, 0.272, within=1.5e-3
+    )
     assert ADMISSIONS["events"].tolist() == [1198, 557]
 
 
 def test_minneapolis_searches() -> None:
     rates = made("minneapolis").analyses[0]
-    shares = [e for e in rates.estimates if e.unit == "share" and e.label.endswith(", Black")]
-    assert [e.value for e in shares] == [pytest.approx(3100 / 15222)]  # Beta(1, 1)
-    more = [e for e in rates.estimates if e.unit == "ratio" and "Black" in e.label]
-    assert more[0].value == pytest.approx((3099 / 15220) / (954 / 11703), rel=0.01)
+    assert rates["rate", "Black"].value == pytest.approx(3100 / 15222)  # Beta(1, 1)
+    more = rates["rate", "Black", "White", "ratio"]
+    assert more.value == pytest.approx((3099 / 15220) / (954 / 11703), rel=0.01)
 
 
 def test_few_tall_people_play_basketball() -> None:
     (analysis,) = made("basketball").analyses
-    share = next(e for e in analysis.estimates if e.unit == "share")
+    share = next(e for e in analysis.estimates if e.measure == "share")
     # 1e-5 · .99 / (1e-5 · .99 + .05): Bayes' rule at the assumed rates
     assert share.value == pytest.approx(1e-5 * 0.99 / (1e-5 * 0.99 + 0.05), rel=0.15)
 
@@ -134,7 +121,7 @@ def test_reports_are_valid_json_without_infinities(name: str) -> None:
         raise AssertionError(token)
 
     content = json.loads(made(name).to_json(), parse_constant=refuse)
-    assert content["format"] == "plausible-report/1"
+    assert content["format"] == "plausible-report/2"
     assert all(a["estimates"] for a in content["analyses"])
 
 

@@ -83,19 +83,16 @@ def test_margarine_and_divorces() -> None:
         times=range(2000, 2010),
         searched=10**6,
     )
-    found = {e.label: e for e in analysis.estimates}
     assert analysis.details["r"] == pytest.approx(0.9926, abs=5e-5)
-    whole = found["correlation of margarine eaten and the divorce rate"]
+    whole = analysis["correlation"]
     assert 0.90 < whole.low < whole.high < 1
     # The changes still go together (r = .927): a trend alone does not make this pair.
-    changes = found["correlation of the changes from row to row"]
+    changes = analysis["of_changes"]
     assert changes.direction == 1
     texts = " ".join(f.text for f in analysis.findings)
     assert "not independent" in texts and "A common trend alone does not explain that" in texts
     # Random walks correlate as strongly far more often than independent rows do.
-    assert found["random walks that correlate as strongly"].low > 10 * as_large_by_chance(
-        0.9926, 10
-    )
+    assert analysis["random_walks"].low > 10 * as_large_by_chance(0.9926, 10)
 
 
 def test_common_trend_that_differencing_takes_away() -> None:

@@ -38,7 +38,7 @@ def test_infinite_ratios_are_kept_and_what_is_no_number_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "unit", "direction"),
+    ("low", "high", "measure", "direction"),
     [
         (0.1, 0.2, "difference", 1),
         (-0.2, -0.1, "difference", -1),
@@ -51,9 +51,9 @@ def test_infinite_ratios_are_kept_and_what_is_no_number_is_refused() -> None:
     ],
 )
 def test_the_direction_needs_the_whole_interval(
-    low: float, high: float, unit: str, direction: int
+    low: float, high: float, measure: str, direction: int
 ) -> None:
-    assert Estimate("x", (low + high) / 2, low, high, unit).direction == direction  # type: ignore[arg-type]
+    assert Estimate("x", (low + high) / 2, low, high, measure).direction == direction  # type: ignore[arg-type]
 
 
 def test_a_share_has_no_direction() -> None:
@@ -62,7 +62,7 @@ def test_a_share_has_no_direction() -> None:
 
 
 @pytest.mark.parametrize(
-    ("numbers", "unit", "said"),
+    ("numbers", "measure", "text"),
     [
         ((0.121, 0.110, 0.132), "share", "12.1 % (11.0–13.2 %)"),
         ((0.00716, 0.00712, 0.00720), "share", "0.7160 % (0.7120–0.7200 %)"),
@@ -83,13 +83,13 @@ def test_a_share_has_no_direction() -> None:
     ],
 )
 def test_a_number_is_said_with_as_many_digits_as_tell_its_ends_apart(
-    numbers: tuple[float, float, float], unit: str, said: str
+    numbers: tuple[float, float, float], measure: str, text: str
 ) -> None:
     value, low, high = numbers
-    assert str(Estimate("x", value, low, high, unit)) == said  # type: ignore[arg-type]
+    assert str(Estimate("x", value, low, high, measure)) == text  # type: ignore[arg-type]
 
 
 def test_a_row_of_a_table() -> None:
     assert Estimate("x", 0.5, 0.4, 0.6).row() == {
-        "quantity": "x", "value": 0.5, "low": 0.4, "high": 0.6, "unit": "share",
+        "quantity": "x", "value": 0.5, "low": 0.4, "high": 0.6, "measure": "share",
     }  # fmt: skip

@@ -139,7 +139,7 @@ def test_shares_follow_the_dirichlet_posterior() -> None:
 
 def test_draws_become_arviz_data() -> None:
     rates = Rates([3, 4], [17, 9])
-    data = inference_data({"rate": rates.draws}, {"rate": ["group"]}, {"group": ["a", "b"]})
+    data = inference_data({"rate": rates.draws}, group=["a", "b"])
     posterior = data.posterior["rate"]
     assert dict(posterior.sizes) == {"chain": 4, "draw": DRAWS // 4, "group": 2}
     assert posterior.sel(group="b").to_numpy().ravel() == pytest.approx(rates.draws[:, 1])

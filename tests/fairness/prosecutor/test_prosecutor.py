@@ -53,7 +53,7 @@ def test_both_directions_have_their_exact_posteriors() -> None:
     for name, exact in (("event_given_group", forward), ("group_given_event", backward)):
         x = draws[name].sel(group="a").values.ravel()
         assert stats.kstest(x, exact.cdf).pvalue > 0.001
-    share = {e.label: e for e in analysis.estimates}["a given drug users"]
+    share = analysis["group_given_event", "a"]
     assert (share.value, share.low) == pytest.approx((backward.mean(), backward.ppf(0.025)))
 
 
@@ -62,7 +62,7 @@ def test_the_ratio_of_the_two_directions_uses_their_joint_posterior() -> None:
     # independent of one another make this interval 1.7 times too wide.
     k, n = np.array([120, 30]), np.array([400, 300])
     analysis = prosecutor(counts(a=(400, 120), b=(300, 30)))
-    (ratio,) = (e for e in analysis.estimates if e.unit == "ratio")
+    (ratio,) = (e for e in analysis.estimates if e.measure == "ratio")
     cells = np.random.default_rng(1).dirichlet(np.concatenate([1 + k, 1 + n - k]), size=400_000)
     peer = (cells[:, 0] / cells[:, :2].sum(1)) / (cells[:, 0] / (cells[:, 0] + cells[:, 2]))
     assert (peer < ratio.low).mean() == pytest.approx(0.025, abs=QUANTILE)
@@ -163,7 +163,7 @@ def test_bad_input_is_named(make: Callable[[], object], error: type[Exception], 
 def test_without_events_nobody_is_asked_whose_they_are() -> None:
     analysis = prosecutor(counts(a=(10, 0), b=(20, 0)))
     assert any(f.text.startswith("There are no ") for f in analysis.findings)
-    assert not any(e.label.startswith("a given") for e in analysis.estimates)
+    assert not any(e.quantity == "group_given_event" for e in analysis.estimates)
 
 
 def test_a_small_group_without_an_event_is_not_singled_out() -> None:

@@ -174,7 +174,7 @@ def test_people_draws_one_dot_for_each() -> None:
 
 
 def test_figures_refuse_what_they_cannot_show() -> None:
-    with pytest.raises(DataError, match="estimates of one unit"):
+    with pytest.raises(DataError, match="estimates of one measure"):
         intervals("x", [], "c")
     with pytest.raises(DataError, match="1 to 1,000 people"):
         people("x", {"a": {"b": 1001}}, "c")

@@ -46,7 +46,7 @@ def test_a_case_is_written_as_page_numbers_and_text(
     (gap,) = (
         e
         for e in content["analyses"][0]["estimates"]
-        if e["label"] == "false-positive rate, Black − White"
+        if (e["quantity"], e["group"], e["reference"]) == ("false_positive_rate", "Black", "White")
     )
     assert (gap["value"], gap["low"], gap["high"]) == pytest.approx((0.214, 0.182, 0.245), abs=1e-3)
     assert "+21.4 points" in files[0].read_text(encoding="utf-8").replace("\u00a0", " ")

@@ -95,11 +95,10 @@ def test_report_says_that_use_is_not_identifiable_from_arrests_alone() -> None:
 
 def test_survey_narrows_use_and_gives_the_ratio_of_detection() -> None:
     analysis = detection(ARRESTS, USE, group="race")
-    by_label = {e.label: e for e in analysis.estimates}
-    alone = by_label["use from arrests alone, White"]
-    surveyed = by_label["use with the survey, White"]
+    alone = analysis["use_from_arrests", "White"]
+    surveyed = analysis["use", "White"]
     assert surveyed.high - surveyed.low < 0.02 < alone.high - alone.low
-    ratio = by_label["detection, Black / White"]
+    ratio = analysis["detection", "Black", "White"]
     assert ratio.value == pytest.approx((716 / 192) / (14 / 12), rel=0.005)
     assert ratio.direction == 1
     assert (analysis.tables[0].frame["contraction, with the survey"] > 0.99).all()

@@ -14,14 +14,13 @@ def test_survival_is_recovered_from_planes_of_which_only_survivors_are_seen() ->
     place = random.choice(2, size=40_000, p=[0.25, 0.75])
     back = random.uniform(size=len(place)) < np.array([0.4, 0.9])[place]
     hits = dict(zip(AREA, np.bincount(place[back]).tolist(), strict=True))
-    found = {
-        e.label.split(", ")[1]: e for e in survivorship(hits, AREA).estimates if e.unit == "ratio"
-    }
+    analysis = survivorship(hits, AREA)
     average = 0.25 * 0.4 + 0.75 * 0.9
     for name, true in (("engine", 0.4 / average), ("body", 0.9 / average)):
-        error = (found[name].high - found[name].low) / 3.92
+        found = analysis["relative_survival", name]
+        error = (found.high - found.low) / 3.92
         # Seen failing with shares multiplied by exposure instead of divided.
-        assert found[name].value == pytest.approx(true, abs=4 * error)
+        assert found.value == pytest.approx(true, abs=4 * error)
 
 
 def test_place_with_most_holes_is_not_the_one_to_armour() -> None:
@@ -48,9 +47,11 @@ def test_holes_in_proportion_to_area_do_not_tell() -> None:
 
 
 def test_figure_draws_and_says_its_numbers() -> None:
-    (picture,) = survivorship({"engine $1": 10, "body": 0}, {"engine $1": 1, "body": 1}).figures()
-    picture.figure.canvas.draw()
-    assert "engine $1" in picture.alt
+    pictures = survivorship({"engine $1": 10, "body": 0}, {"engine $1": 1, "body": 1}).figures()
+    assert [picture.name for picture in pictures] == ["holes", "survivorship"]
+    for picture in pictures:
+        picture.figure.canvas.draw()
+        assert "engine $1" in picture.alt
 
 
 @pytest.mark.parametrize(

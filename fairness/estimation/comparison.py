@@ -1,0 +1,307 @@
+"""A quantity of each group next to that of a reference: which groups, and every number of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from plausible.fairness.counts.counts import Counts
+from plausible.fairness.estimation.estimates import Estimate
+from plausible.fairness.estimation.posteriors import (
+    PRIORS,
+    Draws,
+    Prior,
+    Rates,
+    inference_data,
+    under_priors,
+)
+from plausible.inference.errors import DataError, UnknownName
+
+__all__ = [
+    "SHOWN",
+    "Comparison",
+    "Contrasts",
+    "clearest",
+    "compare",
+    "extremes",
+    "index_of",
+    "needs",
+    "reference_of",
+    "widest",
+    "with_cases",
+]
+
+# Groups that a table or a picture can show and still be read.
+SHOWN = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Contrasts:
+    """A quantity of several groups, and what it is against that of the reference.
+
+    Attributes:
+        quantity: what is compared.
+        words: its name in sentences.
+        of: its posterior in every group.
+        shown: indices of the groups.
+        ref: index of the reference; without it among `shown` nothing is compared.
+    """
+
+    quantity: str
+    words: str
+    of: Rates | Draws
+    shown: Sequence[int]
+    ref: int
+
+    @classmethod
+    def of_draws(
+        cls, quantity: str, words: str, draws: Mapping[str, NDArray[np.float64]], reference: str
+    ) -> "Contrasts":
+        """Contrasts of groups whose quantity is known by draws, by the name of the group."""
+        names = list(draws)
+        of = Draws(dict(enumerate(draws.values())), names)
+        ref = names.index(reference) if reference in draws else -1
+        return cls(quantity, words, of, range(len(names)), ref)
+
+    @cached_property
+    def each(self) -> dict[int, Estimate]:
+        """The quantity of every group, by its index."""
+        return {i: self.of.estimate(self.quantity, i, self.words) for i in self.shown}
+
+    @cached_property
+    def gaps(self) -> dict[int, Estimate]:
+        """Differences from the reference; none for itself."""
+        return {i: self.of.difference(self.quantity, i, self.ref, self.words) for i in self._others}
+
+    @cached_property
+    def ratios(self) -> dict[int, Estimate]:
+        """Ratios to the reference; none for itself."""
+        return {i: self.of.ratio(self.quantity, i, self.ref, self.words) for i in self._others}
+
+    @property
+    def estimates(self) -> list[Estimate]:
+        """All of them."""
+        return [*self.each.values(), *self.gaps.values(), *self.ratios.values()]
+
+    @property
+    def clearest(self) -> int | None:
+        """The group whose whole difference lies farthest from zero; None without another group."""
+        return widest(self.gaps) if self.gaps else None
+
+    @property
+    def _others(self) -> list[int]:
+        return [i for i in self.shown if i != self.ref and self.ref in self.shown]
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison(Contrasts):
+    """The rate of a part in a whole of counts, for every group.
+
+    Attributes:
+        counts: of the groups.
+        part: k, the cases that count, shape (groups,).
+        whole: n, all cases, the same shape.
+        sizes: cases by which a group is there at all, the same shape.
+        cases: what these are, in words.
+    """
+
+    of: Rates
+    counts: Counts
+    part: NDArray[np.int64]
+    whole: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    cases: str
+
+    @property
+    def reference(self) -> str:
+        """The name of the reference."""
+        return self.counts.groups[self.ref]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the groups that are shown."""
+        return [self.counts.groups[i] for i in self.shown]
+
+    def under(self, prior: Prior) -> Rates:
+        """The same rates with another prior."""
+        return Rates(self.part, self.whole, prior, names=self.counts.groups)
+
+    def sensitivity(self) -> dict[str, Estimate]:
+        """The clearest difference under several priors; nothing without another group."""
+        i = self.clearest
+        if i is None:
+            return {}
+        return under_priors(
+            lambda prior: self.under(prior).difference(self.quantity, i, self.ref, self.words)
+        )
+
+    def posterior(self, name: str) -> Any:
+        """Draws of the groups that are shown, as ArviZ data."""
+        draws = np.stack([self.of.draws_of(i) for i in self.shown], axis=1)
+        return inference_data({name: draws}, group=self.names)
+
+    def another(
+        self, quantity: str, words: str, part: ArrayLike, whole: ArrayLike, prior: Prior
+    ) -> "Comparison":
+        """Another rate of the same groups; groups without its cases are not shown."""
+        k, n = np.asarray(part), np.asarray(whole)
+        return replace(
+            self,
+            quantity=quantity,
+            words=words,
+            of=Rates(k, n, prior, names=self.counts.groups),
+            shown=[i for i in self.shown if n[i]],
+            part=k,
+            whole=n,
+        )
+
+
+def compare(
+    counts: Counts,
+    part: str | NDArray[np.int64],
+    whole: str | NDArray[np.int64],
+    *,
+    quantity: str = "rate",
+    words: str = "",
+    sizes: NDArray[np.int64] | None = None,
+    cases: str = "",
+    reference: str | None = None,
+    prior: Prior = PRIORS["uniform"],
+    seed: int = 0,
+) -> Comparison:
+    r"""Compare the rate of a part in a whole between groups, exactly.
+
+    .. math:: \theta_g \mid k_g, n_g \sim \mathrm{Beta}(a + k_g,\; b + n_g - k_g)
+
+    Args:
+        counts: of the groups.
+        part: k, a measure of the counts or numbers for each group.
+        whole: n, the same.
+        quantity: what the rate is called in the address of an estimate.
+        words: what it is called in sentences.
+        sizes: cases by which a group is there at all, for each group; the whole by default.
+        cases: what these are, in words; the name of the whole by default.
+        reference: the group that others are compared with; the largest by default.
+        prior: of the rate in every group.
+        seed: of the draws.
+
+    Returns:
+        The comparison of the groups with cases; of more than `SHOWN` the reference and those that
+        lie highest and lowest.
+
+    Raises:
+        UnknownName: for a measure or reference that is not there.
+        DataError: if there are no cases at all, or none of the reference.
+    """
+    needs(counts, *(measure for measure in (whole, part) if isinstance(measure, str)))
+    if isinstance(part, str) and isinstance(whole, str) and not words:
+        words = f"rate of {counts.label_of(part)} among {counts.label_of(whole)}"
+    if isinstance(whole, str) and not cases:
+        cases = counts.label_of(whole)
+    k, n = (counts[x] if isinstance(x, str) else x for x in (part, whole))
+    sizes = n if sizes is None else sizes
+    known = with_cases(counts, sizes, cases)
+    ref = reference_of(counts, sizes, reference)
+    rates = Rates(k, n, prior, seed, counts.groups)
+    shown = extremes(rates, known, ref)
+    return Comparison(quantity, words, rates, shown, ref, counts, k, n, sizes, cases)
+
+
+def needs(counts: Counts, *measures: str) -> None:
+    """Check that the measures are there.
+
+    Raises:
+        UnknownName: for a measure that these counts lack.
+    """
+    for measure in measures:
+        if measure not in counts.measures:
+            raise UnknownName("measure", measure, counts.measures)
+
+
+def with_cases(counts: Counts, sizes: NDArray[np.int64], cases: str) -> list[int]:
+    """The indices of the groups that have cases.
+
+    Raises:
+        DataError: if there are none in any group.
+    """
+    if not sizes.any():
+        raise DataError(
+            f"There are no {cases} in any {counts.group}, so there is no rate to estimate. Check "
+            "which column was read."
+        )
+    return [int(i) for i in np.flatnonzero(sizes)]
+
+
+def reference_of(counts: Counts, sizes: ArrayLike, reference: str | None) -> int:
+    """The index of the group that others are compared with: the largest unless one is named.
+
+    Raises:
+        UnknownName: if the named group is not there.
+        DataError: if it is empty.
+    """
+    size = np.asarray(sizes)
+    if reference is None:
+        return int(size.argmax())
+    index = index_of(counts.group, reference, counts.groups)
+    if not size[index]:
+        raise DataError(
+            f"The reference {counts.group} {reference!r} has no cases to compare with. "
+            "Name another one."
+        )
+    return index
+
+
+def index_of(kind: str, name: str, names: Iterable[str]) -> int:
+    """The position of a name.
+
+    Raises:
+        UnknownName: if it is not there.
+    """
+    accepted = list(names)
+    if name not in accepted:
+        raise UnknownName(kind, name, accepted)
+    return accepted.index(name)
+
+
+def widest(gaps: Mapping[int, Estimate]) -> int:
+    """The index of the difference whose whole interval lies farthest from no effect."""
+    return max(gaps, key=lambda i: gaps[i].clearance)
+
+
+def extremes(rates: Rates, known: Sequence[int], keep: int) -> list[int]:
+    """Those of the known groups that `clearest` picks by their rates, the one to keep among them.
+
+    Without an event nothing lies far above, and without another case nothing far below.
+    """
+    a, b = rates.a[known], rates.b[known]
+    low, high = special.betaincinv(a, b, np.array([[0.025], [0.975]]))
+    low, high = np.where(a > rates.prior.events, low, 0), np.where(b > rates.prior.others, high, 1)
+    return [known[i] for i in clearest(low, high, [known.index(keep)])]
+
+
+def clearest(low: NDArray[np.float64], high: NDArray[np.float64], keep: Sequence[int]) -> list[int]:
+    """Up to `SHOWN` groups: all if there are no more, else those that lie highest and lowest.
+
+    An extreme group is one whose whole interval lies far out, so that tiny groups with wide
+    intervals do not crowd out those that data speak for.
+
+    Args:
+        low: lower ends of the groups' intervals, shape (groups,).
+        high: upper ends.
+        keep: groups that are shown in any case.
+
+    Returns:
+        Their indices, in ascending order.
+    """
+    if len(low) <= SHOWN:
+        return list(range(len(low)))
+    room = SHOWN - len(keep)
+    others = np.setdiff1d(np.arange(len(low)), keep)
+    top = others[np.argsort(-low[others], kind="stable")][: room // 2]
+    rest = np.setdiff1d(others, top)
+    bottom = rest[np.argsort(high[rest], kind="stable")][: room - len(top)]
+    return sorted({*keep, *top.tolist(), *bottom.tolist()})
