@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from plausible.inference.batches import Batches
+from plausible.inference.isolation import on_device
 from plausible.inference.movers import Mover
 from plausible.models.errors import ModelError
 from plausible.models.objectives import Objective
@@ -109,7 +110,7 @@ class Players:
         Raises:
             ModelError: unless the loss is a scalar tensor that depends on them.
         """
-        with self.fabric.autocast():
+        with on_device(self.fabric.device), self.fabric.autocast():
             loss = self.players[i].loss(self.program, batch, self.state)
         name = self.names[i]
         if not isinstance(loss, Tensor) or loss.dim():
@@ -121,6 +122,11 @@ class Players:
             raise ModelError(f"The {name} does not depend on any parameter that it may move.")
         own = self.movers[i].parameters
         return loss.detach(), list(torch.autograd.grad(loss, own, allow_unused=True))
+
+    def after_step(self) -> None:
+        """What the objective does after a round."""
+        with on_device(self.fabric.device):
+            self.objective.after_step(self.program, self.state)
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -154,7 +160,7 @@ class EagerEngine:
             loss, gradients = players.loss_and_gradients(i, batch)
             players.movers[i].move(gradients, loss.isfinite())
             players.latest[i] = loss
-        players.objective.after_step(players.program, players.state)
+        players.after_step()
         return players.latest.clone().unsqueeze(0)
 
     def state_dict(self) -> dict[str, Any]:

@@ -22,7 +22,13 @@ from plausible.inference.checkpoints import description, read_checkpoint, writab
 from plausible.inference.compiled.choice import engine_for
 from plausible.inference.diagnosis import out_of_memory
 from plausible.inference.engine import EagerEngine, Players
-from plausible.inference.isolation import OwnParameters, isolated, own_modes, training
+from plausible.inference.isolation import (
+    OwnParameters,
+    isolated,
+    on_device,
+    own_modes,
+    training,
+)
 from plausible.inference.loop import Run
 from plausible.inference.program import as_program
 from plausible.inference.result import Fit, Progress
@@ -144,7 +150,8 @@ def fit(
                 for name, value in (context or {}).items()
             }
             layout = _prepared(program, objective, source, size, seed, constants, fabric.device)
-            state = objective.state().to(fabric.device)
+            with on_device(fabric.device):
+                state = objective.state().to(fabric.device)
             players = Players(program, objective, state, fabric)
             batches = Batches(source, size, seed, constants, layout, fabric.device)
             run = Run(
@@ -210,10 +217,11 @@ def _prepared(
         other = Batch(first_batch(source, order[:last]), context, total)
     if not isinstance(source, TensorSource):
         program.check(*batch.args)
-    with OwnParameters():
+    with OwnParameters(), on_device(device):
         layout = objective.prepare(program, batch, other)
     if isinstance(source, TensorSource) and other is not None:
-        check_supports(program, batch, source.tensors)
+        with on_device(device):
+            check_supports(program, batch, source.tensors)
     return layout
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from plausible.inference.batches import Batches
 from plausible.inference.compiled.background import Compilation
-from plausible.inference.compiled.capture import Refused
+from plausible.inference.compiled.capture import Refused, refusing
 from plausible.inference.compiled.costs import break_even, unrolling_pays
 from plausible.inference.compiled.inductor import (
     artifact_path,
@@ -22,6 +22,7 @@ from plausible.inference.compiled.inductor import (
 from plausible.inference.compiled.machine import Machine
 from plausible.inference.compiled.packing import Packed, pack
 from plausible.inference.compiled.plans import Plan, Unknown, weights_of_run
+from plausible.inference.compiled.recorded import Recorded
 from plausible.inference.compiled.way import Way
 from plausible.inference.engine import Backend, EagerEngine, Players
 from plausible.inference.sources import TensorSource
@@ -37,6 +38,10 @@ _CHECKED_EVERY = 64  # rounds, where callbacks look on
 _TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-4}
 # Rounds a call by the work of a round, and up to which work one thread is faster than several.
 _UNROLLED = ((3e5, 8), (3e6, 4))
+_RECORDED = ((3e8, 8),)  # the same on a GPU, where it is Python's time that it saves
+# On a GPU, whether kernels are compiled, and the seconds of training left that pay for that.
+_FUSED, _FUSING = True, 60.0
+_FAILED: dict[Path, str] = {}  # code that this process need not try again, and why
 _MOST_OPERATIONS, _ONE_THREAD = 8000, 1e7
 
 
@@ -75,13 +80,14 @@ class CompiledEngine:
         self._cycle = math.lcm(*(player.every for player in players.players))
         self._reason, self._fallback = "The captured graph runs operation by operation", False
         self._notes: list[str] = []
-        self._cuda = players.fabric.device.type == "cuda"
+        self._cuda = _is_gpu(players.fabric.device)
         if players.fabric.device.type not in ("cpu", "cuda"):
             raise Refused(f"it was not tested on the device {players.fabric.device.type}")
         self._compile_seconds: float | None = None
         self._spent: dict[str, tuple[int, float]] = {}
         self._engine, self._since = "captured", first
         self._packed: list[Packed] | None = None
+        self._pool = torch.cuda.graph_pool_handle() if self._cuda else None
         self._seen: dict[Any, int] = {}
         self._flags = self._numbered(_flags(players))
         self._ways = {self._kind(first): Way(self._first_plan(first))}
@@ -106,6 +112,8 @@ class CompiledEngine:
             self._check_again(way, number)
         if way.phase != "decided":
             self._look_after(way, number)
+        elif way.fused is not None:
+            self._look_after_fused(way, number)
         engine, began = way.engine(), time.perf_counter()
         if engine == "eager":
             rows = self.eager.advance(batches, number, limit)
@@ -128,7 +136,7 @@ class CompiledEngine:
             return way.plan.round(number).unsqueeze(0)
         assert way.machine is not None
         kind = self._kind(number)
-        most = limit if way.phase == "decided" else min(limit, way.machine.count)
+        most = limit if way.phase == "decided" else min(limit, way.machine.longest)
         return way.machine.run(number, most, lambda n: self._kind(n) == kind)
 
     def state_dict(self) -> dict[str, Any]:
@@ -202,7 +210,7 @@ class CompiledEngine:
         """From this round on Pyro carries out all rounds of the kind."""
         if way.compilation is not None:
             way.compilation.stop()
-        way.plan, way.phase, way.compilation = None, "decided", None
+        way.plan, way.phase, way.compilation, way.fused = None, "decided", None, None
         self._engine, self._since, self._fallback = "eager", number, True
         self._reason = f"{why}, so Pyro runs it step by step"
 
@@ -231,9 +239,10 @@ class CompiledEngine:
             way.phase = "decided"
             return
         machine = way.machine = self._machine(way.plan, number)
-        if self._cuda:
+        if isinstance(machine, Recorded):
             machine.record(number)
             self._take(way, number)
+            self._fuse(way, machine, number)
             return
         check_compiler()
         if self.thrifty and not self._pays_unrolled(machine, number):
@@ -291,7 +300,7 @@ class CompiledEngine:
             return
         machine.verify(number, _TOLERANCE.get(machine.plan.dtype, 1e-2))
         way.compiled = True
-        way.phase = "decided" if self.wait else "trying"
+        way.phase = "decided" if self.wait or self._cuda else "trying"
         for times in way.seconds.values():
             times.clear()
 
@@ -315,6 +324,57 @@ class CompiledEngine:
             return self._load(way, machine, number)
         return True
 
+    def _fuse(self, way: Way, recorded: Recorded, number: int) -> None:
+        """Have the compiler make the recording's kernels, where enough training is left."""
+        if not _FUSED or way.plan is None or self.batches.is_short(number):
+            return
+        left = math.inf
+        if not self.wait:
+            left = recorded.timed(number) * (self.steps - number) / self._cycle
+        fused = self._machine(way.plan, number, fused=True)
+        path = self._artifact(fused, number)
+        if left < (_LOADING if path.exists() else _FUSING):
+            return
+        assert isinstance(fused, Recorded)
+        way.fused = fused
+        try:
+            if path in _FAILED:
+                raise Refused(_FAILED[path])
+            if not path.exists():
+                way.compilation = Compilation(fused.function, fused.inputs(number), path, False)
+                if self.wait:
+                    way.compilation.wait()
+        except Refused as refused:
+            self._not_fused(way, refused, number)
+        else:
+            if self.wait or way.compilation is None:
+                self._look_after_fused(way, number)
+
+    def _look_after_fused(self, way: Way, number: int) -> None:
+        """Once there are compiled kernels, record and compare them, and take them if faster."""
+        fused, compilation = way.fused, way.compilation
+        assert fused is not None and isinstance(way.machine, Recorded)
+        try:
+            if compilation is not None and not compilation.done():
+                return
+            seconds = compilation.seconds if compilation is not None else 0.0
+            self._compile_seconds = (self._compile_seconds or 0.0) + seconds
+            with refusing("its code cannot be loaded"):
+                fused.code = load_artifact(self._artifact(fused, number))
+            fused.record(number)
+            fused.verify(number, _TOLERANCE.get(fused.plan.dtype, 1e-2))
+            if self.wait or fused.timed(number) < way.machine.timed(number):
+                way.machine, self._reason = fused, fused.description
+            way.fused = way.compilation = None
+        except Refused as refused:
+            self._not_fused(way, refused, number)
+
+    def _not_fused(self, way: Way, refused: Refused, number: int) -> None:
+        assert way.fused is not None
+        _FAILED[self._artifact(way.fused, number)] = str(refused)
+        self._notes.append(f"the kernels are PyTorch's own, because {refused}")
+        way.fused = way.compilation = None
+
     def _decide(self, way: Way) -> None:
         way.phase = "decided"
         captured, compiled = way.typical("captured"), way.typical("compiled")
@@ -326,23 +386,28 @@ class CompiledEngine:
                 f"{1e3 * compiled:.3g} ms a step)"
             )
 
-    def _machine(self, plan: Plan, number: int, single: bool = False) -> Machine:
+    def _machine(
+        self, plan: Plan, number: int, single: bool = False, fused: bool = False
+    ) -> Machine:
         if self._packed is None:
             owned = [frozenset(range(len(m.parameters))) for m in self.players.movers]
             for i, graph in plan.graphs.items():
                 owned[i] = frozenset(graph.moved)
             self._packed = pack(self.players.movers, self.weights, owned)
         work = plan.work()
-        count = next((k for most, k in _UNROLLED if work < most), 1)
+        unrolled = _RECORDED if self._cuda else _UNROLLED
+        count = next((k for most, k in unrolled if work < most), 1)
         alone = (
             single
             or self.watched
             or self._cycle > 1
             or self.batches.is_short(number)
-            or plan.draws_inside()
+            or (plan.draws_inside() and not self._cuda)
             or not isinstance(self.batches.source, TensorSource)
             or count * plan.size() > _MOST_OPERATIONS
         )
+        if self._cuda:
+            return Recorded(plan, self._packed, 1 if alone else count, fused, self._pool)
         return Machine(plan, self._packed, 1 if alone else count, small=work < _ONE_THREAD)
 
     def _artifact(self, machine: Machine, number: int) -> Path:
@@ -355,8 +420,13 @@ class CompiledEngine:
         if way.phase != "decided" and engine in way.seconds:
             way.seconds[engine].append(seconds / rounds)
         if engine == "compiled" and way.phase == "decided" and self._engine != "compiled":
+            assert way.machine is not None
             self._engine, self._since = "compiled", number
-            self._reason = "Model, guide and optimiser run as one compiled function"
+            self._reason = way.machine.description
+
+
+def _is_gpu(device: torch.device) -> bool:
+    return device.type == "cuda"
 
 
 def _flags(players: Players) -> tuple[Any, ...]:

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from plausible.inference.compiled.capture import refusing
 from plausible.inference.compiled.check import check_equal
-from plausible.inference.compiled.cuda import record
 from plausible.inference.compiled.packing import Packed
 from plausible.inference.compiled.plans import Plan
 from plausible.inference.isolation import random_state_kept
@@ -25,17 +24,23 @@ class Machine:
         packed: the players' parameters and optimisers' state.
         count: rounds a call.
         small: whether one thread is faster than several, which cost more to start than they save.
+        in_place: whether optimisers are PyTorch's fused kernels.
 
     Attributes:
         function: what is to be compiled.
         code: the compiled function; the function itself until there is one.
+        longest: rounds of the longest call.
+        description: what runs, for `Backend.reason`.
     """
 
-    def __init__(self, plan: Plan, packed: list[Packed], count: int, small: bool) -> None:
-        self.plan, self.count, self.small = plan, count, small
+    description = "Model, guide and optimiser run as one compiled function"
+
+    def __init__(
+        self, plan: Plan, packed: list[Packed], count: int, small: bool, in_place: bool = False
+    ) -> None:
+        self.plan, self.count, self.small, self.longest = plan, count, small, count
         device = plan.players.fabric.device
-        groups = [p.groups for p in packed]
-        self.function = plan.rounds(groups, count, in_place=device.type == "cuda")
+        self.function = plan.rounds([p.groups for p in packed], count, in_place)
         self.code: Callable[..., Any] = self.function
         self._state = [x for p in packed for group in p.state for x in group]
         self._groups = [[len(group) for group in p.state] for p in packed]
@@ -59,16 +64,6 @@ class Machine:
         """
         return self._inputs or self._laid_out(tuple(x.clone() for x in self._batch(number, 1)))
 
-    def record(self, number: int) -> None:
-        """On a CUDA device: the function, recorded as a graph, is the code.
-
-        Raises:
-            Refused: if it cannot be recorded.
-        """
-        changing = len(self._state) + len(self._others)
-        with random_state_kept(self.plan.players.fabric.device):
-            self.code = record(self.function, self.places(number), changing)
-
     def run(self, number: int, limit: int, alike: Callable[[int], bool]) -> Tensor:
         """Rounds from this one on, at least one and at most `limit`, as long as they are alike.
 
@@ -86,7 +81,16 @@ class Machine:
 
     @torch.no_grad()
     def _run(self, number: int, limit: int, alike: Callable[[int], bool]) -> Tensor:
-        batches, losses, done = self.plan.batches, [], 0
+        losses = self._calls(number, limit, alike)
+        rows = losses[0] if len(losses) == 1 else torch.cat(losses)
+        if not self._direct:
+            rows = self._of_players(rows)
+        self.plan.players.latest.copy_(rows[-1])
+        return rows
+
+    def _calls(self, number: int, limit: int, alike: Callable[[int], bool]) -> list[Tensor]:
+        """The losses that each call gives, shape (rounds, turns)."""
+        batches, losses, done = self.plan.batches, list[Tensor](), 0
         while True:
             count = min(self.count, limit - done)
             if not batches.whole:
@@ -99,32 +103,30 @@ class Machine:
             losses.append((made if isinstance(made, Tensor) else made[0])[:count])
             done += count
             if limit - done < self.count or not alike(number + done):
-                break
-        rows = losses[0] if len(losses) == 1 else torch.cat(losses)
-        if not self._direct:
-            rows = self._of_players(rows)
-        self.plan.players.latest.copy_(rows[-1])
-        return rows
+                return losses
 
     def _draw(self, count: int) -> None:
         """Fill the noise of so many rounds with what they would draw one by one."""
-        if not self.function.draws:
-            return
-        if self._noise.is_cuda:  # there, what is drawn depends on how much is drawn at once
-            for row in self._noise[:count]:
-                row.normal_()
-        else:
+        if self.function.draws:
             self._noise[:count].normal_()
 
     @torch.no_grad()
     def verify(self, number: int, tolerance: float) -> None:
-        """Compare a call of the code with as many rounds of the graphs, then undo both.
+        """Compare calls of the code with as many rounds of the graphs, then undo both.
 
         Raises:
             Refused: if losses, moments, parameters or buffers differ.
         """
-        plan, batches = self.plan, self.plan.batches
-        count = self.count if batches.whole else min(self.count, batches.like(number))
+        for count in self._counts(number):
+            self._verify(number, count, tolerance)
+
+    def _counts(self, number: int) -> list[int]:
+        """Numbers of rounds a call that are worth a comparison."""
+        batches = self.plan.batches
+        return [self.count if batches.whole else min(self.count, batches.like(number))]
+
+    def _verify(self, number: int, count: int, tolerance: float) -> None:
+        plan = self.plan
         changing = [*self._state, *self._others, plan.players.latest]
         before = [x.clone() for x in changing]
         device = plan.players.fabric.device

@@ -158,7 +158,7 @@ class Plan:
     def _shake(self, generator: torch.Generator) -> None:
         for w in self.weights:
             if w.requires_grad:
-                noise = torch.randn(w.shape, generator=generator).to(w)
+                noise = torch.randn(w.shape, generator=generator, device="cpu").to(w)
                 w.add_(_SHAKEN * noise * (1 + w.abs()))
 
     def _check_memory(self, i: int, constants: list[Tensor]) -> None:
@@ -189,7 +189,7 @@ class Plan:
         generator = torch.Generator().manual_seed(seed)
         device = self.players.fabric.device
         noise = [
-            torch.randn(shape, generator=generator, dtype=self.dtype).to(device)
+            torch.randn(shape, generator=generator, dtype=self.dtype, device="cpu").to(device)
             for shape in graph.noise
         ]
         before = [self.weights[j].detach().clone() for j in sorted(graph.written)]
@@ -224,7 +224,7 @@ class Plan:
             return None, []
 
         def after(*weights: Tensor) -> list[Tensor]:
-            objective.after_step(self.players.program, self.players.state)
+            self.players.after_step()
             return []
 
         graph = capture(after, self.weights)
@@ -234,7 +234,7 @@ class Plan:
         before = [w.detach().clone() for w in self.weights]
         every = range(len(self.weights))
         with torch.no_grad():
-            objective.after_step(self.players.program, self.players.state)
+            self.players.after_step()
             expected = self._swap(every, before)
             graph(*self.weights, *constants)
             given = self._swap(every, before)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from plausible.inference.compiled.background import Compilation
 from plausible.inference.compiled.machine import Machine
 from plausible.inference.compiled.plans import Plan
+from plausible.inference.compiled.recorded import Recorded
 
 __all__ = ["Way"]
 
@@ -22,6 +23,7 @@ class Way:
         phase: one of those.
         compiled: whether compiled code is there and not found to be slower.
         machine: what calls the code.
+        fused: on a GPU, the machine whose code is being compiled while the other one runs.
         compilation: what is being compiled.
         seconds: what single rounds took, by engine, while that is measured.
     """
@@ -30,6 +32,7 @@ class Way:
     phase: str = "new"
     compiled: bool = False
     machine: Machine | None = None
+    fused: Recorded | None = None
     compilation: Compilation | None = None
     seconds: dict[str, list[float]] = field(
         default_factory=lambda: {"captured": [], "compiled": []}
