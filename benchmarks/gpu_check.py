@@ -27,7 +27,7 @@ from plausible.inference import fit
 
 __all__ = ["main"]
 
-LIMITS = {"smoke": 50, "correct": 90, "waits": 30, "profile": 110, "peers": 600}  # seconds
+LIMITS = {"smoke": 50, "correct": 90, "waits": 30, "profile": 150, "peers": 600}  # seconds
 
 
 class OutOfTime(BaseException):

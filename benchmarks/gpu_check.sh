@@ -43,7 +43,7 @@ check() { # seconds at most, stages
     stage "$*" "$most" "$python" -m gpu_check "$@" --device "$device" --folder "$folder"
 }
 
-check 220 smoke correct waits profile # one process: the first use of a GPU takes ten seconds
+check 260 smoke correct waits profile # one process: the first use of a GPU takes ten seconds
 # Without conftest.py, which wants every package that the project needs.
 stage tests 60 "$python" -m pytest -q --no-header --noconftest -m gpu -p no:cacheprovider \
     --junitxml="$folder/tests.xml" tests/inference/compiled/test_gpu.py

@@ -14,7 +14,7 @@ from plausible.inference import Fit, fit
 
 __all__ = ["Add", "kernels_compiled", "peers", "profile", "speed"]
 
-CASES = ("vae", "mdn", "hierarchical", "vae, TF32", "vae_large", "players", "conv")
+CASES = ("vae", "mdn", "hierarchical", "vae, TF32", "bf16", "vae_large", "players", "conv")
 ROUNDS, SECONDS = 3, 0.3  # of the comparison with peers
 
 Add = Callable[[str, Callable[[], dict[str, Any]]], None]
@@ -118,7 +118,22 @@ def peers(add: Add, device: str) -> None:
 
     svi_peers.COMPILE = device == "cuda"
     for name in CASES:
-        add(name, lambda name=name: _compared(*name.partition(", TF32")[:2], device))
+        if name == "bf16":
+            add("vae, bf16", lambda: _mixed_precision(device))
+        else:
+            add(name, lambda name=name: _compared(*name.partition(", TF32")[:2], device))
+
+
+def _mixed_precision(device: str) -> dict[str, Any]:
+    """What `fit` makes of bf16; its peers here have no such mode."""
+    from svi_cases import vae
+    from svi_timing import FIT
+
+    peer: Any = vae.case(torch.device(device)).peers[FIT]()
+    peer.arguments["precision"] = "bf16"
+    peer.run(50)
+    milliseconds = [1000 * peer.run(1000) / 1000 for _ in range(ROUNDS)] if device == "cuda" else []
+    return {"ms a step": milliseconds, "notes": peer.note}
 
 
 def _compared(name: str, tf32: str, device: str) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def _settings(small: bool, cuda: bool = False) -> dict[str, Any]:
             "fallback_random": True,
             "size_asserts": False,
             "alignment_asserts": False,
-            "compile_threads": 1,
+            "compile_threads": 4,
             "triton.cudagraphs": False,
             "emulate_precision_casts": True,  # in mixed precision, round where Pyro does
         }
