@@ -1,17 +1,15 @@
-"""What a GPU is asked, one stage a process; `gpu_check.sh` runs them all.
+"""What a GPU is asked, in stages; `gpu_check.sh` runs them all.
 
-    python -m gpu_check {smoke,correct,waits,profile,peers} [--device cuda] [--folder .]
+    python -m gpu_check smoke correct waits profile peers [--device cuda] [--folder .]
 
-Each stage writes what it measured to `<stage>.json` in the folder, again after every part, so that
-a stage that is stopped leaves what it has. On a CPU the stages run too, with fewer steps, to see
-that they do.
+Each stage has its own limit, and writes what it measured to `<stage>.json` in the folder, again
+after every part, so that one that is stopped leaves what it has. On a CPU the stages run too, with
+fewer steps, to see that they do.
 """
 
 import argparse
-import contextlib
 import json
-import os
-import statistics
+import signal
 import sys
 import time
 import traceback
@@ -23,13 +21,17 @@ from typing import Any
 
 import torch
 from gpu_correct import CHECKS, images, vae
+from gpu_speed import Add, kernels_compiled, peers, profile, speed
 
-from plausible.inference import Fit, fit
+from plausible.inference import fit
 
 __all__ = ["main"]
 
-PEERS = ("vae", "mdn", "hierarchical", "vae_large", "players", "conv")
-ROUNDS, SECONDS = 3, 0.4  # of the comparison with peers
+LIMITS = {"smoke": 50, "correct": 90, "waits": 30, "profile": 150, "peers": 600}  # seconds
+
+
+class OutOfTime(BaseException):
+    """A stage has reached its limit. Nobody takes it for the failure of a model."""
 
 
 class Report:
@@ -43,6 +45,10 @@ class Report:
         began = time.perf_counter()
         try:
             result = part()
+        except OutOfTime:
+            self.parts[name] = {"stopped after, s": round(time.perf_counter() - began, 2)}
+            self.path.write_text(json.dumps(self.parts, indent=1, default=str) + "\n")
+            raise
         except Exception as error:
             traceback.print_exc(file=sys.stdout)
             result = {"passes": False, "error": f"{type(error).__name__}: {error}"[:1500]}
@@ -53,20 +59,10 @@ class Report:
         print(name, json.dumps(result, default=str), flush=True)
 
 
-def speed(run: Fit) -> dict[str, Any]:
-    """How a run went: engine, reason, milliseconds a step."""
-    return {
-        "engine": run.backend.engine,
-        "reason": run.backend.reason,
-        "fallback": run.backend.fallback,
-        "ms a step": 1000 * run.seconds / run.steps,
-    }
-
-
-def smoke(report: Report, device: str) -> None:
+def smoke(add: Add, device: str) -> None:
     """Whether every engine trains a VAE, what it says of itself, and how long it takes to begin."""
     if device == "cuda":
-        report.add("device", _described)
+        add("device", _described)
 
     def trained(compile: Any, precision: Any) -> dict[str, Any]:
         model, x = vae(), images(12_800)
@@ -89,11 +85,11 @@ def smoke(report: Report, device: str) -> None:
             "first and last loss": (first, last),
         }
 
-    for compile in (False, True, "auto") if device == "cuda" else (False, "auto"):
-        for precision in ("float32", "bf16"):
-            report.add(
-                f"compile={compile}, {precision}", lambda c=compile, p=precision: trained(c, p)
-            )
+    with kernels_compiled(False):
+        for compile in (False, True, "auto") if device == "cuda" else (False, "auto"):
+            for precision in ("float32", "bf16"):
+                name = f"compile={compile}, {precision}"
+                add(name, lambda c=compile, p=precision: trained(c, p))
 
 
 def _described() -> dict[str, Any]:
@@ -107,14 +103,15 @@ def _described() -> dict[str, Any]:
     }
 
 
-def correct(report: Report, device: str) -> None:
+def correct(add: Add, device: str) -> None:
     """Whether training on the device is right."""
-    for name, check in CHECKS.items():
-        report.add(name, lambda check=check: check(device))
+    with kernels_compiled(False):  # the tests compare those that are compiled
+        for name, check in CHECKS.items():
+            add(name, lambda check=check: check(device))
 
 
-def waits(report: Report, device: str) -> None:
-    """Where a run waits for the device, by line: how often in 1000 steps, set-up not counted."""
+def waits(add: Add, device: str) -> None:
+    """Where a run waits for the device, by line, set-up not counted."""
 
     def counted(steps: int, compile: Any) -> Counter[str]:
         places = Counter[str]()
@@ -139,125 +136,15 @@ def waits(report: Report, device: str) -> None:
                     torch.cuda.set_sync_debug_mode("default")
         return places
 
-    short, long = (600, 1600) if device == "cuda" else (10, 20)
-    for compile in (True, False) if device == "cuda" else (False,):
+    def grown(compile: Any, steps: int) -> dict[str, Any]:
+        before, after = counted(steps, compile), counted(3 * steps, compile)
+        more = {place: n - before[place] for place, n in after.items() if n > before[place]}
+        return {"steps": 2 * steps, "waits": more}
 
-        def grown(compile: Any = compile) -> dict[str, Any]:
-            before = counted(short, compile)
-            after = counted(long, compile)
-            return {
-                "steps": long - short,
-                "waits": {place: n - before[place] for place, n in after.items()},
-            }
-
-        report.add(f"compile={compile}", grown)
-
-
-def profile(report: Report, device: str) -> None:
-    """Kernels a step and how busy the GPU is: differences between a long run and a short one."""
-    from torch.profiler import ProfilerActivity
-    from torch.profiler import profile as profiler
-
-    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device == "cuda" else [])]
-
-    def kernels(train: Callable[[int], Fit], steps: int) -> dict[str, tuple[int, float]]:
-        train(steps)
-        with profiler(activities=activities) as record:
-            train(steps)
-        return {
-            event.key: (event.count, event.self_device_time_total)
-            for event in record.key_averages()
-            if str(event.device_type).endswith("CUDA")
-        }
-
-    def measured(train: Callable[[int], Fit], steps: int) -> dict[str, Any]:
-        short, long = kernels(train, steps), kernels(train, 3 * steps)
-        each = {
-            name: (
-                (n - short.get(name, (0, 0.0))[0]) / (2 * steps),
-                (t - short.get(name, (0, 0.0))[1]) / (2 * steps),
-            )
-            for name, (n, t) in long.items()
-        }
-        run = train(20 * steps)
-        busy = sum(t for _, t in each.values()) / 1000
-        largest = sorted(each.items(), key=lambda item: -item[1][1])[:30]
-        return speed(run) | {
-            "kernels a step": sum(n for n, _ in each.values()),
-            "GPU busy, ms a step": busy,
-            "GPU busy, share": busy / (1000 * run.seconds / run.steps),
-            "largest: number and µs a step": {name[:110]: numbers for name, numbers in largest},
-        }
-
-    for batch, compile in ((128, True), (1024, True), (128, False)):
-        compile = compile and (device == "cuda" or "auto")
-
-        def train(steps: int, batch: int = batch, compile: Any = compile) -> Fit:
-            x = images(20 * batch)
-            return fit(
-                vae(400), x, steps=steps, batch_size=batch, device=device, compile=compile
-            )  # fmt: skip
-
-        steps = 100 if device == "cuda" else 4
-        report.add(
-            f"VAE, batch {batch}, compile={compile}", lambda t=train, s=steps: measured(t, s)
-        )
-
-
-def peers(report: Report, device: str) -> None:
-    """The cases of svi.py, few rounds of each."""
-    os.environ["FORCE_COLOR"] = "1"  # `fit` draws its progress bar, though nobody watches
-    import svi_peers
-    import svi_timing
-    from svi_cases import case
-
-    svi_peers.COMPILE = device == "cuda"
-
-    def measured(name: str) -> dict[str, Any]:
-        torch.manual_seed(0)
-        chosen = case(name, torch.device(device))
-        failures: dict[str, str] = {}
-
-        def attempted(peer: str, build: Callable[[], Any]) -> Callable[[], Any]:
-            def attempt() -> Any:
-                try:
-                    result = build()
-                    result.run(chosen.unit)
-                except ModuleNotFoundError:
-                    raise
-                except Exception as error:
-                    traceback.print_exc(file=sys.stdout)
-                    failures[peer] = f"{type(error).__name__}: {error}"[:800]
-                    raise ModuleNotFoundError(name=peer) from error
-                return result
-
-            return attempt
-
-        builders = {peer: attempted(peer, build) for peer, build in chosen.peers.items()}
-        chosen.peers.clear()
-        chosen.peers.update(builders)
-        seconds = SECONDS if device == "cuda" else 0.02
-        with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
-            result = svi_timing.measure(chosen, ROUNDS, seconds, print)
-        print(svi_timing.table(result), flush=True)
-        return {
-            "passes": not failures,
-            "title": chosen.title,
-            "ms a step": _medians(result.milliseconds),
-            "fit against it": _medians({p: result.ratios(p) for p in result.milliseconds}),
-            "set-up, s": _medians({p: v for p, v in result.setup.items() if v}),
-            "compile, s": result.compile_seconds,
-            "notes": result.notes,
-            "left out": result.skipped,
-            "failed": failures,
-        }
-
-    for name in PEERS:
-        report.add(name, lambda name=name: measured(name))
-
-
-def _medians(values: dict[str, list[float]]) -> dict[str, float]:
-    return {name: statistics.median(numbers) for name, numbers in values.items()}
+    with kernels_compiled(False):
+        if device == "cuda":
+            add("compile=True", lambda: grown(True, 1000))
+        add("compile=False", lambda: grown(False, 50 if device == "cuda" else 5))
 
 
 STAGES = {stage.__name__: stage for stage in (smoke, correct, waits, profile, peers)}
@@ -265,13 +152,30 @@ STAGES = {stage.__name__: stage for stage in (smoke, correct, waits, profile, pe
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("stages", choices=STAGES, nargs="+")
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     parser.add_argument("--folder", type=Path, default=Path("."))
     arguments = parser.parse_args()
-    report = Report(arguments.folder / f"{arguments.stage}.json")
-    STAGES[arguments.stage](report, arguments.device)
-    sys.exit(report.failed)
+    signal.signal(signal.SIGALRM, _out_of_time)
+    failed = False
+    for stage in arguments.stages:
+        report = Report(arguments.folder / f"{stage}.json")
+        began = time.perf_counter()
+        signal.alarm(LIMITS[stage] * (1 if arguments.device == "cuda" else 2))
+        try:
+            STAGES[stage](report.add, arguments.device)
+        except OutOfTime:
+            failed = True
+            print(f"{stage}: out of time", flush=True)
+        finally:
+            signal.alarm(0)
+        failed |= report.failed
+        print(f"{stage}: {time.perf_counter() - began:.0f} s", flush=True)
+    sys.exit(failed)
+
+
+def _out_of_time(*signal: Any) -> None:
+    raise OutOfTime
 
 
 if __name__ == "__main__":

@@ -37,14 +37,15 @@ stage() { # name, seconds at most, command
     echo "$name: ended with $status, $((seconds - SECONDS + began)) s are left" | tee -a "$log"
 }
 
-check() { stage "$1" "$2" "$python" -m gpu_check "$1" --device "$device" --folder "$folder"; }
+check() { # seconds at most, stages
+    local most=$1
+    shift
+    stage "$*" "$most" "$python" -m gpu_check "$@" --device "$device" --folder "$folder"
+}
 
-check smoke 60
+check 260 smoke correct waits profile # one process: the first use of a GPU takes ten seconds
 # Without conftest.py, which wants every package that the project needs.
-stage tests 90 "$python" -m pytest -q --no-header --noconftest -m gpu -p no:cacheprovider \
+stage tests 60 "$python" -m pytest -q --no-header --noconftest -m gpu -p no:cacheprovider \
     --junitxml="$folder/tests.xml" tests/inference/engines/test_gpu.py
-check correct 90
-check waits 40
-check profile 60
-check peers "$seconds" # with what is left: those that come last may be missing
+check "$seconds" peers # with what is left: those that come last may be missing
 exit $failed

@@ -4,9 +4,11 @@ Each check takes the device and returns what it measured; `passes` says whether 
 should be.
 """
 
+import contextlib
 import tempfile
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import pyro
 import pyro.distributions as dist
@@ -16,6 +18,7 @@ from torch import Tensor
 from torch.distributions import constraints
 
 from plausible.inference import Fit, Progress, fit, load
+from plausible.inference.graphs.capture import Refused
 from plausible.models import (
     ELBO,
     SGD,
@@ -31,6 +34,7 @@ from plausible.models import (
 __all__ = ["CHECKS", "images", "vae"]
 
 Result = dict[str, Any]
+RECORD = "plausible.inference.engines.recorded.record"
 
 
 def vae(hidden: int = 400) -> VAE:
@@ -64,8 +68,8 @@ def engine_of(run: Fit, device: str) -> Result:
 def equals_cpu(device: str) -> Result:
     """A mixture density network draws nothing, so both devices give the same losses.
 
-    Rounding grows along a run: two thousandths after 500 steps are far below what a wrong batch or
-    gradient makes.
+    Rounding grows along a run, from 1e-7 to 1e-5 in 200 steps and without end after them: a CPU in
+    float64 is no nearer to a CPU in float32.
     """
     torch.manual_seed(0)
     y = torch.rand(1000, 1)
@@ -76,8 +80,10 @@ def equals_cpu(device: str) -> Result:
         model = MixtureDensityNetwork((1,), (1,), components=5)
         run = trained(model, (x, y), where, steps=500, batch_size=128)
         losses.append(run.loss)
-    result, apart = engine_of(run, device), float((losses[0] - losses[1]).abs().max())
-    return result | {"passes": result["passes"] and apart < 2e-3, "apart": apart}
+    result, apart = engine_of(run, device), (losses[0] - losses[1]).abs()
+    first, last = float(apart[:200].max()), float(apart.max())
+    right = result["passes"] and first < 1e-4
+    return result | {"passes": right, "apart in 200 steps, in 500": (first, last)}
 
 
 def noise_is_right(device: str) -> Result:
@@ -99,9 +105,9 @@ def posterior_is_exact(device: str) -> Result:
         with pyro.plate("data", len(x)):
             pyro.sample("x", dist.Normal(loc, 1.0), obs=x)
 
-    objective = ELBO(particles=4, optimizer=Adam(CosineDecay(0.02, 3000)))
+    objective = ELBO(particles=4, optimizer=Adam(CosineDecay(0.02, 2500)))
     guide = AutoNormal(model)
-    run = trained(model, x, device, guide=guide, objective=objective, steps=3000, batch_size=250)
+    run = trained(model, x, device, guide=guide, objective=objective, steps=2500, batch_size=250)
     mean, scale, exact = guide.locs.loc.item(), guide.scales.loc.item(), float(x.sum()) / 1001
     right = abs(mean - exact) < 0.01 and abs(scale * 1001**0.5 - 1) < 0.15
     result = engine_of(run, device)
@@ -155,7 +161,7 @@ def draws_inside(device: str) -> Result:
 
     objective = ELBO(optimizer=Adam(0.01))
     x = torch.full((50,), 3.0)
-    run = trained(model, x, device, guide=guide, objective=objective, steps=3000)
+    run = trained(model, x, device, guide=guide, objective=objective, steps=1500)
     result, rate = engine_of(run, device), float(run.params["a"] / run.params["b"])
     right = result["passes"] and abs(rate - 152 / 51) < 0.1
     return result | {"passes": right, "rate, exact": (rate, 152 / 51)}
@@ -171,19 +177,23 @@ def engines_agree(device: str) -> Result:
         SGD(1e-4, momentum=0.9),
     ):
         losses = []
-        for compile in (device == "cuda" or "auto", "auto"):
-            run = trained(
-                vae(64),
-                images(1000),
-                device,
-                objective=ELBO(optimizer=optimizer),
-                steps=steps_for(device, 500),
-                batch_size=128,
-                compile=compile,
-            )
+        for recorded in (True, False):
+            with contextlib.nullcontext() if recorded else patch(RECORD, side_effect=_refuse):
+                run = trained(
+                    vae(64),
+                    images(1000),
+                    device,
+                    objective=ELBO(optimizer=optimizer),
+                    steps=steps_for(device, 300),
+                    batch_size=128,
+                )
             losses.append(run.loss)
         apart[type(optimizer).__name__] = float(((losses[0] - losses[1]) / losses[1]).abs().max())
     return {"passes": max(apart.values()) < 1e-3, "relative differences": apart}
+
+
+def _refuse(*arguments: Any) -> None:
+    raise Refused("it is to be captured only")
 
 
 def resumed(device: str) -> Result:
@@ -197,7 +207,7 @@ def resumed(device: str) -> Result:
         again = load(folder)
     apart = float((whole.loss - rest.loss).abs().max())
     weights = zip(again.parameters(), whole.model.parameters(), strict=True)
-    moved = max(float((p.cpu() - q.cpu()).abs().max()) for p, q in weights)
+    moved = max((p.cpu() - q.cpu()).abs().max().item() for p, q in weights)
     return {
         "passes": apart < 1e-3,
         "bit-identical": torch.equal(whole.loss, rest.loss) and moved == 0.0,

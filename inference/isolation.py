@@ -22,6 +22,7 @@ __all__ = [
     "garbage_set_aside",
     "generators",
     "isolated",
+    "on_device",
     "own_modes",
     "random_state_kept",
     "training",
@@ -102,6 +103,17 @@ def own_modes(device: torch.device) -> Iterator[None]:
         for kind, was in zip(kinds, enabled, strict=True):
             torch.set_autocast_enabled(kind, was)
         torch.set_autocast_cache_enabled(cached)
+
+
+@contextmanager
+def on_device(device: torch.device) -> Iterator[None]:
+    """What is made inside without naming a device, as `Normal(0.0, 1.0)` does, lies on this one."""
+    default = torch.get_default_device()
+    if (default.type, default.index or 0) == (device.type, device.index or 0):
+        yield
+    else:
+        with torch.device(device):
+            yield
 
 
 @contextmanager

@@ -73,18 +73,20 @@ def case(device: torch.device) -> Case:
             "pyro.infer.SVI": lambda: pyro_svi(True),
             "pyro.infer.SVI, validation off": lambda: pyro_svi(False),
             "PyTorch, eager, fused Adam": plain_torch,
-            "NumPyro, lax.scan": lambda: _numpyro(data),
+            "NumPyro, jit": lambda: _numpyro("NumPyroJit", data),
+            "NumPyro, lax.scan": lambda: _numpyro("NumPyroScan", data),
             FIT: plausible_fit,
         },
         targets=(Target(8, ("pyro.infer.SVI",)), Target(1.0, ("NumPyro, lax.scan",))),
     )
 
 
-def _numpyro(data: tuple[Tensor, ...]) -> Peer:
+def _numpyro(kind: str, data: tuple[Tensor, ...]) -> Peer:
     import jax.numpy as jnp
     import numpyro
     import numpyro.distributions as numpyro_dist
-    from svi_numpyro import NumPyroScan, linear
+    import svi_numpyro
+    from svi_numpyro import linear
 
     def model(x: Any, y: Any) -> None:
         h = jnp.tanh(linear("first", x, HIDDEN))
@@ -96,4 +98,5 @@ def _numpyro(data: tuple[Tensor, ...]) -> Peer:
         with numpyro.plate("data", len(x)):
             numpyro.sample("y", mixture, obs=y)
 
-    return NumPyroScan(model, lambda x, y: None, data, BATCH)
+    peer: Peer = getattr(svi_numpyro, kind)(model, lambda x, y: None, data, BATCH)
+    return peer

@@ -88,7 +88,8 @@ def case(device: torch.device, batch: int = BATCH) -> Case:
             "pyro.infer.SVI": pyro_svi,
             "pythae's trainer": pythae,
             "PyTorch, eager, fused Adam": plain_torch,
-            "NumPyro, lax.scan": lambda: _numpyro(x, batch),
+            "NumPyro, jit": lambda: _numpyro("NumPyroJit", x, batch),
+            "NumPyro, lax.scan": lambda: _numpyro("NumPyroScan", x, batch),
             FIT: plausible_fit,
         },
         targets=(
@@ -99,12 +100,13 @@ def case(device: torch.device, batch: int = BATCH) -> Case:
     )
 
 
-def _numpyro(x: Tensor, batch: int) -> Peer:
+def _numpyro(kind: str, x: Tensor, batch: int) -> Peer:
     import jax
     import jax.numpy as jnp
     import numpyro
     import numpyro.distributions as numpyro_dist
-    from svi_numpyro import NumPyroScan, linear
+    import svi_numpyro
+    from svi_numpyro import linear
 
     def model(x: Any) -> None:
         with numpyro.plate("data", len(x)):
@@ -119,4 +121,5 @@ def _numpyro(x: Tensor, batch: int) -> Peer:
             loc, scale = linear("loc", h, LATENT), jnp.exp(linear("log_scale", h, LATENT))
             numpyro.sample("z", numpyro_dist.Normal(loc, scale).to_event(1))
 
-    return NumPyroScan(model, guide, (x,), batch)
+    peer: Peer = getattr(svi_numpyro, kind)(model, guide, (x,), batch)
+    return peer

@@ -13,6 +13,7 @@ from plausible.inference.engines.packing import Packing
 from plausible.inference.engines.phases import Phase, Terms
 from plausible.inference.engines.plans import Plan, weights_of_run
 from plausible.inference.engines.players import Players
+from plausible.inference.engines.recorded import RecordedPhase
 from plausible.inference.graphs.capture import Refused
 from plausible.inference.graphs.graph import Unknown
 
@@ -51,14 +52,15 @@ class CompiledEngine:
         self.players, self.batches = players, batches
         self.eager = EagerEngine(players)
         self.weights = weights_of_run(players)
-        self._cuda = players.fabric.device.type == "cuda"
+        self._cuda = _is_gpu(players.fabric.device)
         if players.fabric.device.type not in ("cpu", "cuda"):
             raise Refused(f"it was not tested on the device {players.fabric.device.type}")
         self._report = Report("captured", "The captured graph runs operation by operation", first)
         self._packing = Packing(players, self.weights)
         cycle = math.lcm(*(player.every for player in players.players))
+        pool = torch.cuda.graph_pool_handle() if self._cuda else None
         self._terms = Terms(
-            batches, steps, cycle, wait, thrifty, watched, self._packing, self._report
+            batches, steps, cycle, wait, thrifty, watched, self._packing, self._report, pool
         )
         self._seen: dict[tuple[object, ...], int] = {}
         self._flags = self._numbered(_flags(players))
@@ -79,7 +81,7 @@ class CompiledEngine:
         phase = self._phase(number)
         if self._terms.watched and phase.plan is not None and number % _CHECKED_EVERY == 0:
             self._check_again(phase, phase.plan, number)
-        if phase.stage != "decided":
+        if phase.pending():
             phase.go_on(number)
         engine, began = phase.engine(), time.perf_counter()
         if engine == "eager":
@@ -103,7 +105,7 @@ class CompiledEngine:
             return phase.plan.round(number).unsqueeze(0)
         assert phase.step is not None
         kind = self._kind(number)
-        most = limit if phase.stage == "decided" else min(limit, phase.step.count)
+        most = limit if phase.stage == "decided" else min(limit, phase.step.longest)
         return phase.step.run(number, most, lambda n: self._kind(n) == kind)
 
     def close(self) -> None:
@@ -121,8 +123,7 @@ class CompiledEngine:
     def _phase(self, number: int) -> Phase:
         kind = self._kind(number)
         if kind not in self._phases:
-            plan = self._plan_or_none(number)
-            self._phases[kind] = Phase(plan, self.batches.is_short(number), self._terms)
+            self._phases[kind] = self._new_phase(self._plan_or_none(number), number)
         return self._phases[kind]
 
     def _prepare(self, first: int) -> None:
@@ -138,6 +139,10 @@ class CompiledEngine:
             if phase.stage == "new":
                 phase.go_on(number)
 
+    def _new_phase(self, plan: Plan | None, number: int) -> Phase:
+        kind = RecordedPhase if self._cuda else Phase
+        return kind(plan, self.batches.is_short(number), self._terms)
+
     def _plan(self, number: int) -> Plan:
         steady = not self._terms.watched
         return Plan(self.players, self.weights, self.batches, number, fixed=steady)
@@ -146,7 +151,7 @@ class CompiledEngine:
         """A phase whose weights hold what the program changes besides its modules' tensors."""
         while True:
             try:
-                return Phase(self._plan(number), self.batches.is_short(number), self._terms)
+                return self._new_phase(self._plan(number), number)
             except Unknown as unknown:  # one is seen after the other, but all in the end
                 self.weights += unknown.tensors
 
@@ -178,8 +183,12 @@ class CompiledEngine:
             phase.seconds[engine].append(seconds / rounds)
         takes_over = engine == "compiled" != self._report.engine
         if takes_over and phase.stage == "decided":
-            why = "Model, guide and optimiser run as one compiled function"
-            self._report.take_over("compiled", number, why)
+            assert phase.step is not None
+            self._report.take_over("compiled", number, phase.step.description)
+
+
+def _is_gpu(device: torch.device) -> bool:
+    return device.type == "cuda"
 
 
 def _flags(players: Players) -> tuple[object, ...]:

@@ -9,7 +9,6 @@ from plausible.inference.engines.packing import Packed
 from plausible.inference.engines.plans import Plan
 from plausible.inference.engines.sources import TensorSource
 from plausible.inference.graphs.capture import refusing
-from plausible.inference.graphs.cuda import record
 from plausible.inference.graphs.equality import check_equal
 from plausible.inference.graphs.machine_code import MachineCode
 from plausible.inference.isolation import random_state_kept
@@ -27,17 +26,23 @@ class CompiledStep:
         packed: the players' parameters and optimisers' state.
         count: rounds a call.
         small: whether one thread is faster than several, which cost more to start than they save.
+        in_place: whether optimisers are PyTorch's fused kernels.
 
     Attributes:
         function: what is to be compiled.
         code: the compiled function; the function itself until there is one.
+        longest: rounds of the longest call.
+        description: what runs, for `Backend.reason`.
     """
 
-    def __init__(self, plan: Plan, packed: list[Packed], count: int, small: bool) -> None:
-        self.plan, self.count, self.small = plan, count, small
+    description = "Model, guide and optimiser run as one compiled function"
+
+    def __init__(
+        self, plan: Plan, packed: list[Packed], count: int, small: bool, in_place: bool = False
+    ) -> None:
+        self.plan, self.count, self.small, self.longest = plan, count, small, count
         device = plan.players.fabric.device
-        groups = [p.groups for p in packed]
-        self.function = plan.rounds(groups, count, in_place=device.type == "cuda")
+        self.function = plan.rounds([p.groups for p in packed], count, in_place)
         self.code: Callable[..., Tensor | Sequence[Tensor]] = self.function
         self._state = [x for p in packed for group in p.state for x in group]
         self._groups = [[len(group) for group in p.state] for p in packed]
@@ -54,13 +59,6 @@ class CompiledStep:
         """Inputs of a call that begins with this round."""
         return self._inputs or self._laid_out(self._batch(number, 1))
 
-    def places(self, number: int) -> list[Tensor]:
-        """Inputs of such a call whose memory later calls may write their own into.
-
-        A batch is a view of what was gathered for many rounds, so it gets memory of its own.
-        """
-        return self._inputs or self._laid_out(tuple(x.clone() for x in self._batch(number, 1)))
-
     def machine_code(self, number: int) -> MachineCode:
         """The code of the function, for a call that begins with this round.
 
@@ -68,16 +66,6 @@ class CompiledStep:
             Refused: if there is no C++ compiler.
         """
         return MachineCode(self.function, self.inputs(number), self.small)
-
-    def record(self, number: int) -> None:
-        """On a CUDA device: the function, recorded as a graph, is the code.
-
-        Raises:
-            Refused: if it cannot be recorded.
-        """
-        changing = len(self._state) + len(self._others)
-        with random_state_kept(self.plan.players.fabric.device):
-            self.code = record(self.function, self.places(number), changing)
 
     def run(self, number: int, limit: int, alike: Callable[[int], bool]) -> Tensor:
         """Rounds from this one on, at least one and at most `limit`, as long as they are alike.
@@ -96,7 +84,16 @@ class CompiledStep:
 
     @torch.no_grad()
     def _run(self, number: int, limit: int, alike: Callable[[int], bool]) -> Tensor:
-        batches, losses, done = self.plan.batches, [], 0
+        losses = self._calls(number, limit, alike)
+        rows = losses[0] if len(losses) == 1 else torch.cat(losses)
+        if not self._direct:
+            rows = self._of_players(rows)
+        self.plan.players.latest.copy_(rows[-1])
+        return rows
+
+    def _calls(self, number: int, limit: int, alike: Callable[[int], bool]) -> list[Tensor]:
+        """The losses that each call gives, shape (rounds, turns)."""
+        batches, losses, done = self.plan.batches, list[Tensor](), 0
         while True:
             count = min(self.count, limit - done)
             if not batches.whole:
@@ -109,33 +106,31 @@ class CompiledStep:
             losses.append((result if isinstance(result, Tensor) else result[0])[:count])
             done += count
             if limit - done < self.count or not alike(number + done):
-                break
-        rows = losses[0] if len(losses) == 1 else torch.cat(losses)
-        if not self._direct:
-            rows = self._of_players(rows)
-        self.plan.players.latest.copy_(rows[-1])
-        return rows
+                return losses
 
     def _draw(self, count: int) -> None:
         """Fill the noise of some rounds with what they would draw one by one."""
-        if not self.function.draws:
-            return
-        if self._noise.is_cuda:  # where the numbers depend on how many are drawn at once
-            for row in self._noise[:count]:
-                row.normal_()
-        else:
+        if self.function.draws:
             self._noise[:count].normal_()
 
     @torch.no_grad()
     def verify(self, number: int) -> None:
-        """Compare a call of the code with the same rounds of the graphs, then undo both.
+        """Compare calls of the code with the same rounds of the graphs, then undo both.
 
         Raises:
             Refused: if losses, moments, parameters or buffers differ.
         """
-        plan, batches = self.plan, self.plan.batches
+        for count in self._counts(number):
+            self._verify(number, count)
+
+    def _counts(self, number: int) -> list[int]:
+        """Numbers of rounds a call that are worth a comparison."""
+        batches = self.plan.batches
+        return [self.count if batches.whole else min(self.count, batches.like(number))]
+
+    def _verify(self, number: int, count: int) -> None:
+        plan = self.plan
         tolerance = _TOLERANCE.get(plan.dtype, 1e-2)
-        count = self.count if batches.whole else min(self.count, batches.like(number))
         changing = [*self._state, *self._others, plan.players.latest]
         before = [x.clone() for x in changing]
         device = plan.players.fabric.device

@@ -29,7 +29,7 @@ class EagerEngine:
             loss, gradients = players.loss_and_gradients(i, batch)
             players.optimizer_states[i].move(gradients, loss.isfinite())
             players.latest[i] = loss
-        players.objective.after_step(players.program, players.state)
+        players.after_step()
         return players.latest.clone().unsqueeze(0)
 
     def close(self) -> None:

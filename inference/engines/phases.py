@@ -2,25 +2,27 @@
 
 import statistics
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plausible.inference.engines.batches import Batches
 from plausible.inference.engines.compiled_step import CompiledStep
 from plausible.inference.engines.costs import break_even, unrolling_pays
 from plausible.inference.engines.engine import Report
-from plausible.inference.engines.packing import Packing
+from plausible.inference.engines.packing import Packed, Packing
 from plausible.inference.engines.plans import Plan
 from plausible.inference.engines.sources import TensorSource
 from plausible.inference.graphs.capture import Refused
+from plausible.inference.graphs.cuda import Pool
 from plausible.inference.graphs.machine_code import MachineCode
 
-__all__ = ["TRIED", "Phase", "Terms"]
+__all__ = ["LOADING", "TRIED", "Phase", "Terms"]
 
 TRIED = 10  # rounds of each engine in the comparison of captured and compiled
 # Seconds of training left from which on it pays to load code that was compiled before, and to load
 # it where PyTorch's compiler is imported already; and how far above the time at which compiling
 # while captured graphs train pays must be left.
-_LOADING, _LOADING_AGAIN, _COMPILING = 4.0, 0.5, 1.0
+LOADING, _LOADING_AGAIN, _COMPILING = 4.0, 0.5, 1.0
 # Rounds a call by the work of a round, and up to which work one thread is faster than several.
 _UNROLLED = ((3e5, 8), (3e6, 4))
 _MOST_OPERATIONS, _ONE_THREAD = 8000, 1e7
@@ -40,6 +42,7 @@ class Terms:
         watched: whether callbacks look on: they may change the model between rounds.
         packing: the players' parameters.
         report: where it is said what was done, and why.
+        pool: on a CUDA device, the memory that recordings share.
     """
 
     batches: Batches
@@ -50,6 +53,7 @@ class Terms:
     watched: bool
     packing: Packing
     report: Report
+    pool: Pool | None
 
 
 class Phase:
@@ -87,6 +91,10 @@ class Phase:
             return "compiled" if compiled < captured else "captured"
         return "compiled" if self.compiled else "captured"
 
+    def pending(self) -> bool:
+        """Whether something is still to be done before it is decided who carries out the rounds."""
+        return self.stage != "decided"
+
     def go_on(self, number: int) -> None:
         """Do what it is time for before this round; on a failure the captured graphs stay."""
         try:
@@ -118,10 +126,6 @@ class Phase:
     def _open(self, number: int) -> None:
         assert self.plan is not None
         step = self.step = self._compiled_step(self.plan)
-        if self.plan.players.fabric.device.type == "cuda":
-            step.record(number)
-            self._use(step, number)
-            return
         code = self._code = step.machine_code(number)
         if self.terms.thrifty and not (code.kept() or self._pays_unrolled(step, number)):
             step = self.step = self._compiled_step(self.plan, single=True)
@@ -133,19 +137,24 @@ class Phase:
             self.stage = "measuring"
 
     def _compiled_step(self, plan: Plan, single: bool = False) -> CompiledStep:
-        packed = self.terms.packing.of({i: graph.moved for i, graph in plan.graphs.items()})
+        alone = single or self._alone() or plan.draws_inside()
+        count = 1 if alone else self._rounds_a_call(plan, _UNROLLED)
+        return CompiledStep(plan, self._packed(plan), count, small=plan.work() < _ONE_THREAD)
+
+    def _packed(self, plan: Plan) -> list[Packed]:
+        return self.terms.packing.of({i: graph.moved for i, graph in plan.graphs.items()})
+
+    def _alone(self) -> bool:
+        """Whether rounds of this kind have to be called one by one."""
+        terms = self.terms
+        in_memory = isinstance(terms.batches.source, TensorSource)
+        return terms.watched or terms.cycle > 1 or self.short or not in_memory
+
+    def _rounds_a_call(self, plan: Plan, rounds: Sequence[tuple[float, int]]) -> int:
+        """Rounds a call by the work of a round, unless their graph is too large."""
         work = plan.work()
-        count = next((k for most, k in _UNROLLED if work < most), 1)
-        alone = (
-            single
-            or self.terms.watched
-            or self.terms.cycle > 1
-            or self.short
-            or plan.draws_inside()
-            or not isinstance(self.terms.batches.source, TensorSource)
-            or count * plan.size() > _MOST_OPERATIONS
-        )
-        return CompiledStep(plan, packed, 1 if alone else count, small=work < _ONE_THREAD)
+        count = next((k for most, k in rounds if work < most), 1)
+        return 1 if count * plan.size() > _MOST_OPERATIONS else count
 
     def _pays_unrolled(self, step: CompiledStep, number: int) -> bool:
         return unrolling_pays(step.plan.size(), step.count, self.terms.steps - number)
@@ -159,7 +168,7 @@ class Phase:
         left = typical * (self.terms.steps - number) * share
         imported = "torch._inductor.compile_fx" in sys.modules
         pays = break_even(step.plan.size(), step.count, step.small, typical)
-        if code.kept() and left > (_LOADING_AGAIN if imported else _LOADING):
+        if code.kept() and left > (_LOADING_AGAIN if imported else LOADING):
             self._take(number)
         elif left > _COMPILING * pays:
             code.begin()

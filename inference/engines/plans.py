@@ -154,7 +154,7 @@ class Plan:
     def _shake(self, generator: torch.Generator) -> None:
         for w in self.weights:
             if w.requires_grad:
-                noise = torch.randn(w.shape, generator=generator).to(w)
+                noise = torch.randn(w.shape, generator=generator, device="cpu").to(w)
                 w.add_(_SHAKEN * noise * (1 + w.abs()))
 
     def compare(self, number: int) -> None:
@@ -172,7 +172,7 @@ class Plan:
         generator = torch.Generator().manual_seed(seed)
         device = self.players.fabric.device
         noise = [
-            torch.randn(shape, generator=generator, dtype=self.dtype).to(device)
+            torch.randn(shape, generator=generator, dtype=self.dtype, device="cpu").to(device)
             for shape in graph.noise
         ]
         written = graph.graph.written
@@ -209,7 +209,7 @@ class Plan:
             return None
 
         def after(*weights: Tensor) -> list[Tensor]:
-            objective.after_step(self.players.program, self.players.state)
+            self.players.after_step()
             return []
 
         graph = captured(after, self.weights, held_steady=False, noise=self.dtype)
@@ -218,7 +218,7 @@ class Plan:
         before = [w.detach().clone() for w in self.weights]
         every = range(len(self.weights))
         with torch.no_grad():
-            objective.after_step(self.players.program, self.players.state)
+            self.players.after_step()
             expected = self._swap(every, before)
             graph(*self.weights)
             given = self._swap(every, before)

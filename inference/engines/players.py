@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from plausible.inference.engines.optimizer_state import OptimizerState
+from plausible.inference.isolation import on_device
 from plausible.inference.program import Program
 from plausible.models.errors import ModelError
 from plausible.models.objectives.batch import Batch
@@ -84,7 +85,7 @@ class Players:
 
     def _loss_and_gradients(self, i: int, batch: Batch) -> tuple[Tensor, list[Tensor | None]]:
         name = self.names[i]
-        with self.fabric.autocast():
+        with on_device(self.fabric.device), self.fabric.autocast():
             loss = self.players[i].loss(self.program, batch, self.state)
         if not isinstance(loss, Tensor) or loss.dim():
             given = f"a {type(loss).__name__}"
@@ -95,6 +96,11 @@ class Players:
             raise ModelError(f"The {name} does not depend on any parameter that it may move.")
         own = self.optimizer_states[i].parameters
         return loss.detach(), list(torch.autograd.grad(loss, own, allow_unused=True))
+
+    def after_step(self) -> None:
+        """What the objective does after a round."""
+        with on_device(self.fabric.device):
+            self.objective.after_step(self.program, self.state)
 
     def state_dict(self) -> dict[str, Any]:
         """The optimisers' state and every player's latest loss."""

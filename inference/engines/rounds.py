@@ -233,8 +233,8 @@ def _rule(optimizer: Optimizer) -> str:
         moved, after = optimizer.update([parameter], [gradient], moments, step)
         return [*moved, *(x for name in names for x in after[name])]
 
-    numbers = [torch.ones(1) for _ in range(2 + len(names))]
+    numbers = [torch.ones(1, device="cpu") for _ in range(2 + len(names))]
     try:
-        return make_fx(step)(*numbers[:2], torch.ones(()), *numbers[2:]).code
+        return make_fx(step)(*numbers[:2], numbers[0].sum(), *numbers[2:]).code
     except Exception:  # one that cannot be compiled needs no key
         return repr(optimizer)

@@ -141,4 +141,4 @@ def first_batch(source: Source, index: Tensor) -> tuple[Tensor, ...]:
 def permutation(size: int, seed: int, epoch: int) -> Tensor:
     """The order of the data in one epoch, a function of seed and epoch alone."""
     generator = torch.Generator().manual_seed(((seed << 20) + epoch) % 2**63)
-    return torch.randperm(size, generator=generator)
+    return torch.randperm(size, generator=generator, device="cpu")

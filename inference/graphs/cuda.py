@@ -8,11 +8,16 @@ from torch import Tensor
 
 from plausible.inference.graphs.capture import Refused
 
-__all__ = ["record", "replaying"]
+__all__ = ["Pool", "record", "replaying"]
+
+Pool = tuple[int, int]  # what torch.cuda.graph_pool_handle gives
 
 
 def record(
-    function: Callable[..., Tensor], inputs: Sequence[Tensor], changing: int
+    function: Callable[..., Tensor],
+    inputs: Sequence[Tensor],
+    changing: int,
+    pool: Pool | None = None,
 ) -> Callable[..., Tensor]:
     """Record a function on a CUDA device.
 
@@ -24,6 +29,8 @@ def record(
         inputs: tensors on the device; a later call may write its own into them (`replaying`).
         changing: how many of them, the first ones, the function changes; they are as before
             afterwards.
+        pool: memory that is shared with other recordings, of which one runs at a time
+            (`torch.cuda.graph_pool_handle`); None for memory of its own.
 
     Returns:
         The function, of such inputs.
@@ -35,7 +42,7 @@ def record(
     before = [x.clone() for x in inputs[:changing]]
     try:
         with torch.no_grad(), torch.cuda.device(inputs[0].device):
-            graph, result = _recorded(function, inputs)
+            graph, result = _recorded(function, inputs, pool)
     except RuntimeError as error:
         text = " ".join(str(error).split())[:160]
         raise Refused(f"its kernels cannot be recorded ({text})") from error
@@ -52,7 +59,7 @@ def record(
 
 
 def _recorded(
-    function: Callable[..., Tensor], inputs: Sequence[Tensor]
+    function: Callable[..., Tensor], inputs: Sequence[Tensor], pool: Pool | None
 ) -> tuple[torch.cuda.CUDAGraph, Tensor]:
     aside = torch.cuda.Stream()
     aside.wait_stream(torch.cuda.current_stream())
@@ -64,7 +71,7 @@ def _recorded(
             function(*inputs)
     torch.cuda.current_stream().wait_stream(aside)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, pool=pool):
         result = function(*inputs)
     return graph, result
 

@@ -37,8 +37,20 @@ def check_compiler() -> None:
         raise Refused(f"no C++ compiler was found ({' or '.join(names)})")
 
 
-def _settings(small: bool) -> dict[str, Any]:
-    """How PyTorch's compiler is set: a C++ call without Python, with PyTorch's own generators."""
+def _settings(small: bool, cuda: bool = False) -> dict[str, Any]:
+    """How PyTorch's compiler is set: a C++ call without Python, with PyTorch's own generators.
+
+    On a GPU the call is recorded, so that what is between kernels does not matter.
+    """
+    if cuda:
+        return {
+            "fallback_random": True,
+            "size_asserts": False,
+            "alignment_asserts": False,
+            "compile_threads": 4,
+            "triton.cudagraphs": False,
+            "emulate_precision_casts": True,  # in mixed precision, round where Pyro does
+        }
     settings: dict[str, Any] = {
         "cpp_wrapper": True,
         "fallback_random": True,  # what is drawn inside is drawn as outside
@@ -65,11 +77,16 @@ def key_of(function: Any, inputs: Sequence[Tensor], small: bool) -> str:
         torch.backends.cpu.get_cpu_capability(),
         str(torch.get_default_dtype()),
         str(1 if small else torch.get_num_threads()),
-        repr(sorted(_settings(small).items())),
+        repr(sorted(_settings(small, _on_gpu(inputs)).items())),
+        torch.cuda.get_device_name(inputs[0].device) if _on_gpu(inputs) else "",
         function.described(),
         *(f"{x.dtype} {tuple(x.shape)} {x.stride()} {x.device}" for x in inputs),
     ]
     return hashlib.sha256("\n".join(text).encode()).hexdigest()[:32]
+
+
+def _on_gpu(inputs: Sequence[Tensor]) -> bool:
+    return inputs[0].is_cuda
 
 
 def artifact_path(key: str) -> Path:
@@ -99,15 +116,17 @@ def compile_artifact(
     ours = torch.compiler.config.patch(  # type: ignore[attr-defined]
         cache_key_tag=f"plausible {_VERSION}"
     )
-    with torch.no_grad(), ours, config.patch(_settings(small)):
+    cuda = _on_gpu(inputs)
+    with torch.no_grad(), ours, config.patch(_settings(small, cuda)):
         graph: GraphModule = make_fx(function, tracing_mode="real")(*inputs)
         graph.graph._codegen = CodeGen()
         if lift_constants(graph):
             raise Refused("the function to compile holds tensors")
-        compute_once(graph)
         write_out_vectors(graph)
-        multiply_large(graph)
-        turn_narrow(graph)
+        if not cuda:
+            compute_once(graph)
+            multiply_large(graph)
+            turn_narrow(graph)
         compiled: Any = torch._inductor.standalone_compile(
             graph, list(inputs), dynamic_shapes="from_example_inputs"
         )

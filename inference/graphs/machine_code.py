@@ -38,6 +38,11 @@ class MachineCode:
         self._compilation: Compilation | None = None
         self.seconds = 0.0
 
+    @property
+    def name(self) -> str:
+        """What the code is known by."""
+        return self._job[2].stem
+
     def kept(self) -> bool:
         """Whether the code is in the cache."""
         return self._job[2].exists()
@@ -57,6 +62,15 @@ class MachineCode:
             Refused: if it failed; says why.
         """
         return self._compilation is None or self._compilation.done()
+
+    def wait(self) -> None:
+        """Wait for what was begun.
+
+        Raises:
+            Refused: if it failed; says why.
+        """
+        if self._compilation is not None:
+            self._compilation.wait()
 
     def load(self) -> Callable[..., Any] | None:
         """The code; None where the file of an earlier run is damaged: then compiling has begun.
@@ -86,8 +100,7 @@ class MachineCode:
         if not self.kept():
             self.begin()
         while True:
-            if self._compilation is not None:
-                self._compilation.wait()
+            self.wait()
             code = self.load()
             if code is not None:
                 return code

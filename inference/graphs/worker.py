@@ -31,6 +31,8 @@ def main(folder: str) -> None:
     compile_artifact(job.function, [x.clone() for x in job.inputs], path, job.small)
     with torch.no_grad():
         load_artifact(path)(*[x.clone() for x in job.inputs])
+        if job.inputs[0].is_cuda:
+            torch.cuda.synchronize(job.inputs[0].device)
     job.path.parent.mkdir(parents=True, exist_ok=True)
     (Path(folder) / "seconds").write_text(f"{time.perf_counter() - began:.2f}")
     unfinished = job.path.with_suffix(f".{os.getpid()}")

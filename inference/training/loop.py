@@ -15,7 +15,12 @@ import torch
 from torch import Tensor
 
 from plausible.inference.engines.engine import Engine
-from plausible.inference.isolation import garbage_set_aside, generators, random_state_kept
+from plausible.inference.isolation import (
+    garbage_set_aside,
+    generators,
+    on_device,
+    random_state_kept,
+)
 from plausible.inference.program import weights_of
 from plausible.inference.training.checkpoints import description, write_checkpoint
 from plausible.inference.training.failures import (
@@ -179,7 +184,8 @@ class Run:
         bad = since + int((~window.isfinite()).any(1).nonzero()[0])
         for generator, state in zip(generators(self.device), self._random_states, strict=False):
             generator.set_state(state)  # the culprit is looked for with the draws of the step
-        raise not_finite(self.program, self.batches.at(bad), bad, self.written)
+        with on_device(self.device):
+            raise not_finite(self.program, self.batches.at(bad), bad, self.written)
 
     def _after(self, bar: Bar) -> bool:
         """Show, save and call back; returns whether to stop."""

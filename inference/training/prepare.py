@@ -16,7 +16,7 @@ from plausible.inference.engines.sources import (
     first_batch,
     permutation,
 )
-from plausible.inference.isolation import OwnParameters, generators
+from plausible.inference.isolation import OwnParameters, generators, on_device
 from plausible.inference.program import Function, Program
 from plausible.inference.training.checkpoints import load_weights, writable_folder
 from plausible.inference.training.request import Request
@@ -83,10 +83,11 @@ def prepare(asked: Request, fabric: "Fabric") -> Prepared:
         for name, value in asked.context.items()
     }
     layout = _layout(asked, source, constants, device)
-    state = objective.state(program).to(device)
+    with on_device(device):
+        state = objective.state(program).to(device)
     players = Players(program, objective, state, fabric)
     folder = writable_folder(asked.out) if asked.out is not None else None
-    none = torch.zeros(0, len(players.names))
+    none = torch.zeros(0, len(players.names), device="cpu")
     done: Mapping[str, Any] = {"step": 0, "seconds": 0.0, "losses": none, "engine": None}
     if asked.content is not None and asked.resume is not None:
         done = asked.content
@@ -122,10 +123,11 @@ def _layout(
         other = Batch(first_batch(source, order[:last]), context, total)
     if not isinstance(source, TensorSource):
         program.check(*batch.args)
-    with OwnParameters():
+    with OwnParameters(), on_device(device):
         layout = asked.objective.prepare(program, batch, other)
     if isinstance(source, TensorSource) and other is not None:
-        check_supports(program, batch, source.tensors)
+        with on_device(device):
+            check_supports(program, batch, source.tensors)
     return layout
 
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from plausible.inference.program import Program
@@ -43,7 +42,7 @@ def _check(name: str, distribution: Any, x: Tensor) -> None:
         inside = support.check(x)
     except (RuntimeError, NotImplementedError, ValueError):  # the support differs between rows
         return
-    outside = (~inside).reshape(len(x), -1).any(1) if inside.dim() else torch.zeros(0)
+    outside = (~inside).reshape(len(x), -1).any(1) if inside.dim() else inside.new_zeros(0)
     if bool(outside.any()):
         row = int(outside.nonzero()[0])
         raise DataError(

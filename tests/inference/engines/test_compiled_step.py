@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from harness import prepared
 from plausible.inference.engines.compiled_step import CompiledStep
 from plausible.inference.engines.packing import Packing
 from plausible.inference.engines.plans import Plan
-from plausible.inference.graphs.cuda import replaying
 
 COUNT = 4
 
@@ -41,24 +39,6 @@ def test_calls_are_full_ones_within_an_epoch(first: int, limit: int, rounds: lis
         losses = compiled_step.run(first, limit, lambda _: True)
     assert done == rounds
     assert losses.shape == (sum(rounds), 1)
-
-
-@pytest.mark.parametrize("first", [0, 1])
-def test_code_that_reads_fixed_places_gets_every_batch(first: int) -> None:
-    # As recorded CUDA graphs do. Seen failing with the first batches themselves as places: what is
-    # written there destroys batches to come, and PyTorch refuses to copy across itself.
-    losses = []
-    for in_places in (False, True):
-        with compiled_step_of_minibatches() as compiled_step:
-            if in_places:
-                places = compiled_step.places(first)
-                compiled_step.code = replaying(partial(compiled_step.function, *places), places)
-            losses.append(
-                torch.cat([compiled_step.run(n, 3, lambda _: True) for n in (first, first + 3)])
-            )
-            losses.append(compiled_step.run(16, 16, lambda _: True))
-    assert len(losses[0]) >= 6
-    torch.testing.assert_close(losses[2:], losses[:2], rtol=0.0, atol=0.0)
 
 
 @pytest.mark.parametrize("bad", [None, 20])

@@ -54,24 +54,47 @@ def test_what_waits_for_the_device_is_refused_and_leaves_no_trace(function: Any)
     assert torch.cuda.get_sync_debug_mode() == 0
 
 
+@pytest.fixture(autouse=True)
+def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels are PyTorch's own, which take no time to compile, unless a test asks for others."""
+    fused = getattr(request, "param", False)
+    monkeypatch.setattr("plausible.inference.engines.recorded._FUSED", fused)
+
+
 def both(make: Any, data: Tensor, **settings: Any) -> tuple[Fit, Fit]:
-    """A run that is recorded before the first step, and one that begins captured."""
+    """A run of recordings, and one of the captured graph, operation by operation."""
     runs = []
-    for compile in (True, "auto"):
+    for engine in ("compiled", "captured"):
         torch.manual_seed(0)
         model, guide = make()
-        run = fit(model, data, guide=guide, steps=600, device="cuda", compile=compile, **settings)
-        assert run.backend.engine == "compiled", run.backend
-        assert not run.backend.fallback, run.backend
+        with pytest.MonkeyPatch.context() as patched:
+            if engine == "captured":
+                patched.setattr("plausible.inference.engines.recorded.record", refuses)
+            run = fit(model, data, guide=guide, steps=600, device="cuda", compile=True, **settings)
+        assert run.backend.engine == engine, run.backend
+        assert run.backend.fallback == (engine == "captured"), run.backend
         runs.append(run)
     return runs[0], runs[1]
 
 
+def refuses(*arguments: Any) -> None:
+    raise Refused("it is to be captured only")
+
+
 def test_replayed_training_of_a_network_equals_training_step_by_step() -> None:
     x = (torch.rand(1000, 784) < 0.2).float()
-    recorded, begun = both(lambda: (VAE((784,), 5, hidden=(64,)), None), x)
-    torch.testing.assert_close(recorded.loss, begun.loss, rtol=1e-3, atol=1e-3)
+    recorded, captured = both(lambda: (VAE((784,), 5, hidden=(64,)), None), x)
+    torch.testing.assert_close(recorded.loss, captured.loss, rtol=1e-3, atol=1e-3)
     assert float(recorded.loss[-50:].mean()) < float(recorded.loss[:50].mean())
+
+
+@pytest.mark.parametrize("kernels", [True], indirect=True)
+def test_compiled_kernels_train_as_single_steps_do() -> None:
+    x = (torch.rand(1000, 784) < 0.2).float()
+    compiled, captured = both(lambda: (VAE((784,), 5, hidden=(64,)), None), x)
+    assert "kernels compiled for it" in compiled.backend.reason
+    assert compiled.backend.compile_seconds is not None
+    torch.testing.assert_close(compiled.loss, captured.loss, rtol=1e-3, atol=1e-3)
 
 
 def test_several_rounds_a_call_get_every_batch_and_the_noise_of_single_ones() -> None:
@@ -83,10 +106,10 @@ def test_several_rounds_a_call_get_every_batch_and_the_noise_of_single_ones() ->
 
         return model, AutoNormal(model)
 
-    recorded, begun = both(
+    recorded, captured = both(
         made, torch.randn(1000) + 3.0, batch_size=32
     )  # 31 batches and a short one
-    torch.testing.assert_close(recorded.loss, begun.loss, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(recorded.loss, captured.loss, rtol=1e-4, atol=1e-3)
 
 
 def test_draws_inside_the_graph_are_those_of_single_steps() -> None:
@@ -105,6 +128,6 @@ def test_draws_inside_the_graph_are_those_of_single_steps() -> None:
 
         return model, guide
 
-    recorded, begun = both(made, torch.full((50,), 3.0))
-    torch.testing.assert_close(recorded.loss, begun.loss, rtol=1e-3, atol=1e-3)
+    recorded, captured = both(made, torch.full((50,), 3.0))
+    torch.testing.assert_close(recorded.loss, captured.loss, rtol=1e-3, atol=1e-3)
     assert float(recorded.loss.std()) > 0.0

@@ -33,7 +33,7 @@ def test_the_functions_and_settings_that_the_engine_uses_exist() -> None:
         if hasattr(config, "get_config_copy")
         else config.shallow_copy_dict()
     )
-    assert set(_settings(small=True)) <= set(known)
+    assert set(_settings(small=True)) | set(_settings(small=False, cuda=True)) <= set(known)
     assert "cache_key_tag" in torch.compiler.config.get_config_copy()
 
 

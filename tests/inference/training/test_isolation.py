@@ -430,3 +430,38 @@ def test_maximum_likelihood_leaves_no_trace_of_a_guide() -> None:
     result = fit(toys.Noisy(), toys.noisy()["data"], objective=MaximumLikelihood(), steps=2)
     assert not list(pyro.get_param_store().keys())
     assert result.params == {}
+
+
+@pytest.mark.parametrize("compile", [False, "auto"])
+def test_the_callers_default_device_does_not_matter(
+    monkeypatch: pytest.MonkeyPatch, compile: Any
+) -> None:
+    # The meta device stands for a GPU. Seen failing where a random order, or the noise of a
+    # comparison, was drawn on the default device, and where the model's plain numbers lay there.
+    monkeypatch.setattr("plausible.inference.engines.choice._CAPTURE_PAYS", 0)
+
+    def model(x: Tensor) -> None:
+        loc = pyro.sample("loc", dist.Normal(0.0, 1.0))
+        scale = pyro.sample("scale", dist.HalfNormal(1.0))
+        with pyro.plate("data", len(x)):
+            pyro.sample("x", dist.Normal(loc, scale), obs=x)
+
+    x = torch.randn(30)
+    seen = []
+    losses = []
+    for device in ("cpu", "meta"):
+        with torch.device(device):
+            run = fit(
+                model,
+                x,
+                guide=AutoNormal(model),
+                batch_size=8,
+                steps=20,
+                device="cpu",
+                compile=compile,
+                callbacks=[lambda progress: seen.append(torch.get_default_device().type)],
+            )
+        assert run.backend.engine == ("eager" if compile is False else "captured")
+        losses.append(run.loss)
+    assert torch.equal(*losses)
+    assert seen == ["cpu"] * 20 + ["meta"] * 20  # callbacks are the caller's
