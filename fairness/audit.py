@@ -36,7 +36,7 @@ class Audit:
         skipped: analyses that could not be run, and why, once `run` was called.
 
     Raises:
-        UnknownName: for a column or reference that is not there.
+        UnknownName: for a column or reference that does not exist.
         DataError: for a table that cannot be counted.
     """
 
@@ -114,7 +114,7 @@ class Audit:
             from plausible.fairness.counts.levels import count_levels
 
             assert self.columns is not None
-            levels = count_levels(self._source, self.columns, said=self.counts.source)
+            levels = count_levels(self._source, self.columns, label=self.counts.source)
             return self._call(entry, levels)
         if entry.name == "proxies":
             return self._call(entry, self._source, **self._features())

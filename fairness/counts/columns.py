@@ -51,7 +51,7 @@ class Columns:
         return self.outcome is not None
 
     def check(self, names: Sequence[str]) -> None:
-        """Raise unless the columns are there and go together."""
+        """Raise unless the columns exist and go together."""
         if not self.groups:
             raise DataError("Name the column of the group, or several that are crossed.")
         named = [self.trials, self.events, self.hits, self.by, self.decision, self.outcome]

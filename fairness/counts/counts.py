@@ -30,7 +30,7 @@ class Counts:
             strata, and the measures.
         group: what the groups are, such as "race".
         by: what the strata are, such as "department"; None without.
-        names: what a measure is called in sentences, such as {"trials": "stops"}.
+        names: what sentences call a measure, such as {"trials": "stops"}.
         missing: totals of the measures, and "rows", over rows without a group or stratum, which
             no analysis uses and every report shows.
         rows: rows that were read; None where counts were given as such.

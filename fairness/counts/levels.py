@@ -17,13 +17,13 @@ __all__ = ["count_levels"]
 _LEVEL = "level of the score"
 
 
-def count_levels(source: Any, columns: Columns, *, said: str = "") -> Counts:
+def count_levels(source: Any, columns: Columns, *, label: str = "") -> Counts:
     """Rows and outcomes by group, with ten levels of the score as strata, named by their middles.
 
     Args:
         source: as for `read_counts`.
         columns: with a score and an outcome.
-        said: where the data come from, in words; the file's name without it.
+        label: where the data come from, in words; the file's name without it.
 
     Raises:
         DataError: for columns without a score, or scores that are not finite.
@@ -54,4 +54,4 @@ def count_levels(source: Any, columns: Columns, *, said: str = "") -> Counts:
         score=None,
         threshold=None,
     )
-    return read_counts(leveled, by_level, said=said)
+    return read_counts(leveled, by_level, label=label)

@@ -18,14 +18,13 @@ __all__ = ["counting_query", "open_table", "read_counts"]
 _TRUE = ("true", "t", "yes", "y", "1", "1.0")
 _FALSE = ("false", "f", "no", "n", "0", "0.0")
 _NOTHING = ("", "na", "n/a", "nan", "none", "null", "unknown")
-# Where there is no whole there is no part, as in records that say nothing of a hit unless there
-# was a search.
+# A part of nothing is zero, as in records that leave the hit empty where nobody was searched.
 _WHOLE = {"events": "trials", "hits": "events"}
 _LARGEST = 2**53
 _NAMES_JOINED = ", "
 
 
-def read_counts(source: Any, columns: Columns, *, said: str = "") -> Counts:
+def read_counts(source: Any, columns: Columns, *, label: str = "") -> Counts:
     """Count a table by group.
 
     Rows without a group or stratum, and rows without a value that is counted, are left out and
@@ -35,11 +34,11 @@ def read_counts(source: Any, columns: Columns, *, said: str = "") -> Counts:
         source: a CSV file, a Parquet file or a folder of them, a data frame, an Ibis table, or an
             address such as "duckdb://stops.db?table=stops".
         columns: which columns hold what.
-        said: where the data come from, in words; the file's name without it.
+        label: where the data come from, in words; the file's name without it.
 
     Raises:
         UnknownName: for a column that is not there; suggests the nearest.
-        DataError: for a table that cannot be read or has no rows, and for values that are no
+        DataError: for a table that cannot be read or has no rows, and for values that are not
             counts, booleans or dates: negative, fractional, more events than trials, neither yes
             nor no.
     """
@@ -51,7 +50,7 @@ def read_counts(source: Any, columns: Columns, *, said: str = "") -> Counts:
         since, until = columns.since or "the first day", columns.until or "the last"
         days = f" from {since} to {until}" if columns.since or columns.until else ""
         raise DataError(f"{label_of(source)} has no rows to count{days}.")
-    return _counts(frame, columns, said or label_of(source))
+    return _counts(frame, columns, label or label_of(source))
 
 
 def counting_query(table: ibis.Table, columns: Columns) -> ibis.Table:
@@ -69,12 +68,12 @@ def counting_query(table: ibis.Table, columns: Columns) -> ibis.Table:
     if columns.by is not None:
         keys["by"] = table[columns.by].cast("string")
     values = _values(table, columns)
-    there = ibis.and_(*(value.notnull() for value in values.values()))
+    complete = ibis.and_(*(value.notnull() for value in values.values()))
     undated, kept = ibis.literal(False), ibis.literal(True)
     if columns.date is not None:
         written, day = _days(table, columns.date)
         undated = written.notnull() & day.isnull()
-        there = there & day.notnull()
+        complete = complete & day.notnull()
         if columns.since is not None:
             kept = kept & (day >= _day(columns.since))
         if columns.until is not None:
@@ -88,13 +87,13 @@ def counting_query(table: ibis.Table, columns: Columns) -> ibis.Table:
         **keys,
         **values,
         **unclear,
-        there=there,
+        complete=complete,
         undated=undated,
         disorder=disorder,
         kept=kept.fill_null(True),
     )
     wholes = {
-        f"{name}_whole": _is_whole(prepared[name]).all(where=_.there)
+        f"{name}_whole": _is_whole(prepared[name]).all(where=_.complete)
         for name in values
         if prepared[name].type().is_floating() or prepared[name].type().is_decimal()
     }
@@ -103,10 +102,10 @@ def counting_query(table: ibis.Table, columns: Columns) -> ibis.Table:
         .group_by(list(keys))
         .aggregate(
             rows=_.count(),
-            unread=_.count(where=~_.there),
-            disorder=_.count(where=_.disorder & _.there),
+            unread=_.count(where=~_.complete),
+            disorder=_.count(where=_.disorder & _.complete),
             undated=_.count(where=_.undated),
-            **{name: _[name].sum(where=_.there) for name in values},
+            **{name: _[name].sum(where=_.complete) for name in values},
             **{f"{name}_low": _[name].min() for name in values},
             **{name: _[name].max() for name in unclear},
             **wholes,
@@ -137,7 +136,7 @@ def _values(table: ibis.Table, columns: Columns) -> dict[str, Any]:
 
 
 def _named(columns: Columns) -> dict[str, str]:
-    """The columns of trials, events and hits that there are."""
+    """The columns of trials, events and hits that were named."""
     named = {"trials": columns.trials, "events": columns.events, "hits": columns.hits}
     return {measure: name for measure, name in named.items() if name is not None}
 
@@ -205,14 +204,15 @@ def _day(text: str) -> datetime.date:
     try:
         return datetime.date.fromisoformat(text)
     except ValueError:
-        raise DataError(f"{text!r} is no day; write it as YYYY-MM-DD.") from None
+        raise DataError(f"{text!r} is not a day; write it as YYYY-MM-DD.") from None
 
 
 def _counts(frame: pd.DataFrame, columns: Columns, source: str) -> Counts:
     """The query's answer, checked, with what is missing set apart."""
     if undated := int(frame["undated"].sum()):
         raise DataError(
-            f"{undated:,} values of column {columns.date!r} are no dates. Write them as YYYY-MM-DD."
+            f"{undated:,} values of column {columns.date!r} are not dates. Write them as "
+            "YYYY-MM-DD."
         )
     keys = [name for name in frame.columns if name.startswith("g") and name[1:].isdigit()]
     if columns.by is not None:

@@ -26,7 +26,7 @@ _MEMORY = "600MB"
 _ARCHIVES = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _PARQUET = (".parquet", ".pq")
 _COMPRESSED = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd"}
-# Nothing is guessed: no line is skipped, no row is a comment, and 01/02/2020 is no day.
+# Nothing is guessed: no line is skipped, no row is a comment, and 01/02/2020 is not a day.
 _CSV = {
     "skip": 0,
     "comment": "",
@@ -34,7 +34,8 @@ _CSV = {
     "auto_type_candidates": ["BOOLEAN", "BIGINT", "DOUBLE", "VARCHAR"],
 }
 _CSV_HINT = (
-    " (A CSV file is text in UTF-8; its first line names the columns, and every row has as many.)"
+    " (A CSV file is text in UTF-8; its first line names the columns, and every row has a value "
+    "for each.)"
 )
 _UNREADABLE = (duckdb.Error, IbisError, pyarrow.ArrowException, UnicodeError, OSError, ImportError)
 
@@ -58,7 +59,7 @@ def open_table(source: Any) -> ibis.Table:
         frame = source.rename(columns=str)
         if not frame.columns.is_unique:
             twice = frame.columns[frame.columns.duplicated()][0]
-            raise DataError(f"The data frame has two columns called {twice!r}. Rename one.")
+            raise DataError(f"The data frame has two columns named {twice!r}. Rename one.")
         frame = frame.astype({name: "string" for name in frame if _as_text(frame[name])})
         with readable(source):
             connection = _connection()
@@ -96,7 +97,7 @@ def open_table(source: Any) -> ibis.Table:
 
 
 def label_of(source: Any) -> str:
-    """What a table is called in a sentence."""
+    """The name of a table in a sentence."""
     if isinstance(source, str) and "://" in source:
         parts = urlsplit(source)
         return dict(parse_qsl(parts.query)).get("table", parts.path)
@@ -118,10 +119,12 @@ def readable(source: Any) -> Iterator[None]:
         yield
     except _UNREADABLE as error:
         # After an empty line the readers go on about their own settings.
-        said = textwrap.shorten(re.split(r"\n\s*\n", str(error).strip())[0], 400, placeholder=" …")
-        hint = _CSV_HINT if "CSV" in said else ""
+        message = textwrap.shorten(
+            re.split(r"\n\s*\n", str(error).strip())[0], 400, placeholder=" …"
+        )
+        hint = _CSV_HINT if "CSV" in message else ""
         raise DataError(
-            f"{label_of(source)} could not be read: {said or type(error).__name__}{hint}"
+            f"{label_of(source)} could not be read: {message or type(error).__name__}{hint}"
         ) from error
 
 
@@ -132,7 +135,7 @@ def _connection() -> Any:
 
 
 def _as_text(column: pd.Series) -> bool:
-    """Whether a column of a data frame holds what only text can hold: intervals, 1 beside "a"."""
+    """Whether a column of a data frame holds what only text can hold: intervals, 1 next to "a"."""
     dtype = column.dtype
     kinds = dtype.categories if isinstance(dtype, pd.CategoricalDtype) else column
     return pd.api.types.infer_dtype(kinds) in ("interval", "mixed-integer")
@@ -154,7 +157,7 @@ def _check_ending(path: Path) -> None:
             raise DataError(f"{path} is compressed: let its name end in '.csv{compressed}'.")
     if b"\0" in start and ending not in (*_PARQUET, *_COMPRESSED):
         raise DataError(
-            f"{path} is no text, so it is no CSV file, though its name ends in {ending!r}."
+            f"{path} is not text, so it is not a CSV file, though its name ends in {ending!r}."
         )
 
 

@@ -4,7 +4,6 @@ import io
 import json
 import math
 import re
-import unicodedata
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from markupsafe import Markup
 from plausible.fairness.counts.counts import Counts
 from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.reporting.analysis import Analysis
+from plausible.fairness.reporting.counted import ROWS, counted
 from plausible.fairness.reporting.figures import intervals
 from plausible.fairness.reporting.questions import Answer, closing_questions
 from plausible.inference.errors import DataError
@@ -31,7 +31,6 @@ __all__ = ["Report"]
 
 _TEMPLATES = (Path(__file__).with_name("templates"), Path(pages.__file__).with_name("templates"))
 _FORMAT = "plausible-report/2"
-_SMALL, _ROWS, _NAMED = 30, 40, 5
 _WIDTH = 5.3  # inches of a figure, so that its texts can be read on a phone
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # what no page may hold
 
@@ -106,7 +105,7 @@ class Report:
         html = environment.get_template("report.html").render(
             report=self,
             sections=sections,
-            counts=[_counted(counts) for counts in self.counts],
+            counts=[counted(counts) for counts in self.counts],
             version=version("plausible"),
         )
         html = _CONTROL.sub("\ufffd", html)
@@ -131,9 +130,9 @@ class Report:
         lines = [f"# {_escaped(self.title)}", "", _escaped(self.lead), ""]
         lines += [line for note in self.notes for line in (_escaped(note), "")]
         for counts in self.counts:
-            shown = _counted(counts)
-            lines += ["## Counts", "", *_table(shown["headers"], shown["rows"]), ""]
-            lines += [line for note in shown["notes"] for line in (_escaped(note), "")]
+            table = counted(counts)
+            lines += ["## Counts", "", *_table(table["headers"], table["rows"]), ""]
+            lines += [line for note in table["notes"] for line in (_escaped(note), "")]
         for a in self.analyses:
             lines += [f"## {_escaped(a.title)}", "", f"*{_escaped(a.question)}*", ""]
             lines += [
@@ -155,8 +154,8 @@ class Report:
             lines += [""]
         lines += ["## Six questions", ""]
         for answer in self.questions:
-            said = " ".join(s for s in (answer.question, answer.here, answer.beyond) if s)
-            lines += [f"- **{answer.heading}.** {_escaped(said)}"]
+            text = " ".join(s for s in (answer.question, answer.here, answer.beyond) if s)
+            lines += [f"- **{answer.heading}.** {_escaped(text)}"]
         return "\n".join(lines) + "\n"
 
 
@@ -193,71 +192,10 @@ def _svg(picture: Picture, key: str) -> Markup:
     return Markup(text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))
 
 
-def _counted(counts: Counts) -> dict[str, Any]:
-    """Counts as a table with totals, and what has to be said about them."""
-    total = counts.total()
-    measures, groups = total.measures, total.groups
-    numbers = [total[m] for m in measures]
-    order = list(range(len(groups)))
-    notes = []
-    if len(groups) > _ROWS:
-        notes.append(f"The table shows the {_ROWS} largest of {len(groups):,} groups.")
-        order = numbers[0].argsort()[::-1][:_ROWS].tolist()
-    rows = [[groups[i], *(f"{int(column[i]):,}" for column in numbers)] for i in order]
-    if counts.by is not None:
-        notes.append(f"Added up over {len(counts.strata):,} values of {counts.by}.")
-    if lost := counts.missing.get("rows", 0):
-        where = f" or {counts.by}" if counts.by else ""
-        notes.append(f"{lost:,} rows without a {counts.group}{where} are left out.")
-    if lost := counts.missing.get("values", 0):
-        notes.append(f"{lost:,} rows without a value that counts are left out.")
-    notes += _alike(total)
-    notes += _small(total)
-    return {
-        "headers": [counts.group, *(counts.label_of(m) for m in measures)],
-        "rows": rows,
-        "notes": notes,
-        "source": counts.source,
-    }
-
-
-def _alike(counts: Counts) -> list[str]:
-    """A warning of names that a reader could take for the same."""
-    same: dict[str, list[str]] = {}
-    for group in counts.groups:
-        plain = " ".join(unicodedata.normalize("NFKC", group).casefold().split())
-        same.setdefault(plain, []).append(group)
-    pairs = [groups for groups in same.values() if len(groups) > 1]
-    if not pairs:
-        return []
-    names = "; ".join(", ".join(f"“{g}”" for g in groups) for groups in pairs[:_NAMED])
-    more = f"; and {len(pairs) - _NAMED:,} more" if len(pairs) > _NAMED else ""
-    return [
-        f"Some names of {counts.group} differ only in capitals, spaces or how letters are stored, "
-        f"and are counted apart: {names}{more}. Where they are the same, write them alike."
-    ]
-
-
-def _small(counts: Counts) -> list[str]:
-    """A warning of groups with so few cases that chance decides."""
-    measures = [m for m in ("trials", "events") if m in counts.measures] or counts.measures
-    said = []
-    for measure in measures:
-        few = [g for g, n in zip(counts.groups, counts[measure], strict=True) if n < _SMALL]
-        if few:
-            more = f" and {len(few) - _NAMED:,} more" if len(few) > _NAMED else ""
-            names = ", ".join(few[:_NAMED]) + more
-            said.append(
-                f"Fewer than {_SMALL} {counts.label_of(measure)}: {names}. Their intervals are "
-                "wide, and the prior has a say in them."
-            )
-    return said
-
-
 def _cells(estimates: Sequence[Estimate]) -> tuple[list[str], list[list[str]]]:
     """Estimates as the cells of a table."""
     rows = []
-    for e in list(estimates)[: 3 * _ROWS]:
+    for e in list(estimates)[: 3 * ROWS]:
         row = [e.label, str(e)]
         row.append("" if e.above is None else f"{100 * e.above:.1f} %")
         rows.append(row)
@@ -265,7 +203,7 @@ def _cells(estimates: Sequence[Estimate]) -> tuple[list[str], list[list[str]]]:
 
 
 def _framed(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    rows = [[_cell(value) for value in row] for row in frame.head(3 * _ROWS).to_numpy().tolist()]
+    rows = [[_cell(value) for value in row] for row in frame.head(3 * ROWS).to_numpy().tolist()]
     return [str(c) for c in frame.columns], rows
 
 

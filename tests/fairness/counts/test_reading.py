@@ -307,8 +307,8 @@ def test_bad_values_are_refused_in_a_sentence(
         ("empty.parquet", b"", "empty"),
         ("torn.parquet", b"PAR1 and then nothing", "could not be read"),
         ("sheet.csv", b"PK\x03\x04 a workbook", "save it as CSV"),
-        ("picture.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "no text"),
-        ("latin.csv", "race,stops,searches,hits\nÄ,1,1,1\n".encode("latin-1"), "utf-8.*as many"),
+        ("picture.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not text"),
+        ("latin.csv", "race,stops,searches,hits\nÄ,1,1,1\n".encode("latin-1"), "utf-8.*for each"),
         ("ragged.csv", b'race,stops,searches,hits\n"a,1,1,1\nb,2\n', "do not split into columns"),
         ("two.csv", b"race,stops,searches,hits\na,1,1,1\nb,2,1\n", "do not split.*every row has"),
         ("packed.csv", gzip.compress(b"race,stops\na,1\n", mtime=0), r"name end in '\.csv\.gz'"),
@@ -366,7 +366,7 @@ def test_intervals_and_mixed_names_are_text() -> None:
     assert cells(read_counts(frame, Columns("g", events="k")), "trials") == {"1": (1,), "a": (1,)}
     bands = read_counts(frame, Columns("band", events="k"))
     assert cells(bands, "trials") == {"(0, 15]": (1,), "(15, 40]": (2,)}
-    with pytest.raises(DataError, match="two columns called '0'"):
+    with pytest.raises(DataError, match="two columns named '0'"):
         read_counts(pd.DataFrame([[1, 2]], columns=[0, "0"]), Columns("0", events="1"))
 
 
@@ -387,7 +387,7 @@ def test_an_empty_folder_and_things_that_are_no_table(tmp_path: Path) -> None:
         read_counts(tmp_path, STOPS)
     with pytest.raises(DataError, match="not a list"):
         read_counts([1, 2], STOPS)
-    with pytest.raises(DataError, match="two columns called 'race'"):
+    with pytest.raises(DataError, match="two columns named 'race'"):
         read_counts(stops().set_axis([*"abcd", "race", "race"], axis=1), STOPS)
     with pytest.raises(DataError, match="no rows"):
         read_counts(stops()[:0], STOPS)

@@ -141,7 +141,7 @@ def test_the_table_of_the_guide_is_that_of_the_registry() -> None:
     guide = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(guide)
     text = guide.GUIDE.read_text(encoding="utf-8")
-    assert guide.updated(text) == text
+    assert guide.updated(text) == text, "run python docs/fairness.py"
     assert "| `by_stratum` |" in text
 
 
