@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from plausible.inference.data import load as load_data
-from plausible.inference.evaluation.evaluate import evaluate as evaluate_model
+from plausible.inference.evaluation.bounds import evaluate as evaluate_model
 from plausible.inference.isolation import evaluating
 from plausible.inference.pictures.images import image_grid
 from plausible.inference.pictures.style import save, write_whole

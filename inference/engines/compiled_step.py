@@ -1,6 +1,6 @@
 """A plan with compiled code: fills the inputs of many rounds, and calls the code."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from plausible.inference.engines.sources import TensorSource
 from plausible.inference.graphs.capture import refusing
 from plausible.inference.graphs.cuda import record
 from plausible.inference.graphs.equality import check_equal
+from plausible.inference.graphs.inductor import Code
 from plausible.inference.graphs.machine_code import MachineCode
 from plausible.inference.isolation import random_state_kept
 
@@ -38,7 +39,7 @@ class CompiledStep:
         device = plan.players.fabric.device
         groups = [p.groups for p in packed]
         self.function = plan.rounds(groups, count, in_place=device.type == "cuda")
-        self.code: Callable[..., Tensor | Sequence[Tensor]] = self.function
+        self.code: Code = self.function
         self._state = [x for p in packed for group in p.state for x in group]
         self._groups = [[len(group) for group in p.state] for p in packed]
         self._others = [plan.weights[i].detach() for i in self.function.others]

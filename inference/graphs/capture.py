@@ -223,7 +223,7 @@ class _Captured(Messenger):
             with disable_proxy_modes_tracing():
                 msg["value"] = _Positions.of(torch.arange(fn.size, device=fn.device))
 
-    def _turn_off(self, distribution: Any) -> None:
+    def _turn_off(self, distribution: object) -> None:
         if getattr(distribution, "__dict__", {}).get("_validate_args"):
             distribution._validate_args = False
             self._checked.append(distribution)

@@ -15,7 +15,8 @@ from plausible.inference.data import (
     load,
     unit,
 )
-from plausible.inference.evaluation.evaluate import Evaluation, evaluate, knn_accuracy
+from plausible.inference.evaluation.bounds import Evaluation, evaluate
+from plausible.inference.evaluation.neighbours import knn_accuracy
 from plausible.inference.isolation import evaluating
 from plausible.inference.pictures.images import image_grid, latent_grid, reconstructions
 from plausible.inference.pictures.latents import latents_2d
