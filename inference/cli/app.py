@@ -10,14 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from cyclopts import App
 from rich.console import Console
 from rich.table import Table
 
 from plausible.inference.data import load as load_data
 from plausible.inference.evaluation.bounds import evaluate as evaluate_model
-from plausible.inference.isolation import evaluating
+from plausible.inference.latent.samples import conditions_of, is_latent, new_data
 from plausible.inference.pictures.images import image_grid
 from plausible.inference.pictures.style import save, write_whole
 from plausible.inference.recipes import RECIPES
@@ -28,10 +27,8 @@ from plausible.inference.recipes.outcome import Outcome
 from plausible.inference.training.checkpoints import load, writable_folder
 from plausible.inference.training.progress import announced, stage
 from plausible.models import (
-    VAE,
     CheckpointError,
     DataError,
-    GeneratorNetwork,
     ModelError,
     PlausibleError,
     UnknownName,
@@ -116,10 +113,7 @@ def sample(
     if size < 1:
         raise ModelError(f"--size must be at least 1, but is {size}.")
     model = _decoder(run)
-    with evaluating(model, seed):
-        z = torch.randn(size, model.latent_size)
-        p = model.decode(z)
-        images = (p.mean if pixels == "mean" else p.sample()).clamp(0, 1)
+    images = new_data(model, size, shown=pixels, seed=seed).clamp(0, 1)
     target = out or (run if run.is_dir() else run.parent) / "samples.png"
     writable_folder(target.parent)
     columns = min(size, 20)
@@ -135,7 +129,7 @@ def evaluate(run: Path, /, *, particles: int = 1000, seed: int = 0) -> int:
         particles: draws per image in the importance-weighted bound.
         seed: seed of the draws.
     """
-    model = _vae(run)
+    model = _with_encoder(run)
     record = run / "run.json"
     if not record.exists():
         raise CheckpointError(
@@ -150,9 +144,10 @@ def evaluate(run: Path, /, *, particles: int = 1000, seed: int = 0) -> int:
     return 0
 
 
-def _decoder(run: Path) -> VAE | GeneratorNetwork:
-    model = load(run)
-    if not isinstance(model, VAE | GeneratorNetwork) or len(model.x_shape) != 3:
+def _decoder(run: Path) -> Any:
+    model: Any = load(run)
+    makes_images = len(getattr(model, "x_shape", ())) == 3
+    if not (makes_images and is_latent(model) and conditions_of(model) == 0):
         raise CheckpointError(
             f"{run} holds a {type(model).__name__} that makes no images from latents. Its figures "
             "and pictures are on the page of the run; in Python, plausible.inference.load gives "
@@ -161,9 +156,9 @@ def _decoder(run: Path) -> VAE | GeneratorNetwork:
     return model
 
 
-def _vae(run: Path) -> VAE:
+def _with_encoder(run: Path) -> Any:
     model = _decoder(run)
-    if not isinstance(model, VAE):
+    if not hasattr(model, "encode"):
         raise CheckpointError(
             f"{run} holds a {type(model).__name__}, which gives held-out data no density. Draw "
             "from it with plausible sample."
