@@ -1,5 +1,6 @@
 """What recipes share: how and where they train, and words and pictures that several use."""
 
+import inspect
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,8 +22,10 @@ __all__ = [
     "Trainer",
     "described",
     "device_of",
+    "draws_images",
     "is_ink",
     "loss_picture",
+    "scores_images",
     "training_fact",
 ]
 
@@ -95,6 +98,19 @@ def described(images: Images) -> str:
 def is_ink(images: Images) -> bool:
     """Whether the images are bright strokes on black, which print better as ink on paper."""
     return images.shape[0] == 1 and float(images.train.float().mean()) < 128
+
+
+def draws_images(model: Any) -> bool:
+    """Whether a model makes images from latents alone."""
+    image = len(getattr(model, "x_shape", ())) == 3
+    return (
+        image and hasattr(model, "decode") and len(inspect.signature(model.decode).parameters) == 1
+    )
+
+
+def scores_images(model: Any) -> bool:
+    """Whether a model that makes images from latents finds latents for images, too."""
+    return draws_images(model) and hasattr(model, "encode")
 
 
 def loss_picture(run: Fit, caption: str, **options: Any) -> Picture:
