@@ -53,6 +53,6 @@ def sentence_of(error: Exception) -> str:
 
 def _parsing(error: CycloptsError) -> str:
     if isinstance(error, UnusedCliTokensError):
-        return f"Nothing takes {', '.join(map(repr, error.unused_tokens))}."
+        return f"Nothing takes {', '.join(map(repr, error.unused_tokens or ()))}."
     text = str(error).rstrip()
     return text if text.endswith((".", "?")) else f"{text}."

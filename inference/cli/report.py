@@ -1,6 +1,6 @@
 """The command `report`: the page of a case, or of a table of one's own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -60,23 +60,46 @@ def report(
     file = Path(source)
     is_case = source in CASES or not (file.exists() or file.suffix or columns)
     page = out or Path(f"{source}.html" if is_case else "report.html")
-    if is_case:
-        chosen = case(source)
-        if columns is not None or reference is not None or seed is not None:
-            raise CommandError(
-                f"The case {source} has its own counts and seed: it takes no columns, no reference "
-                "and no seed."
-            )
-    elif columns is None or not columns.group:
-        raise CommandError("Which column holds the groups? Name it with --group.")
     targets = [target for target in (page, json, markdown) if target is not None]
+    if is_case:
+        make = _of_case(source, columns, reference, seed)
+    else:
+        make = _of_table(source, columns, reference, seed or 0)
     _check_targets(file, targets)
     with folder_for(*(target.parent for target in targets)), announced(source):
-        made = chosen.report() if is_case else _audit(source, columns, reference, seed or 0)
+        made = make()
         _write(made, page, json, markdown)
     _show(made)
     say(f"Report: {page}")
     return 0
+
+
+def _of_case(
+    name: str, columns: Columns | None, reference: str | None, seed: int | None
+) -> Callable[[], "Report"]:
+    chosen = case(name)
+    if columns is not None or reference is not None or seed is not None:
+        raise CommandError(
+            f"The case {name} has its own counts and seed: it takes no columns, no reference and "
+            "no seed."
+        )
+    return chosen.report
+
+
+def _of_table(
+    source: str, asked: _ColumnsAsked | None, reference: str | None, seed: int
+) -> Callable[[], "Report"]:
+    if asked is None or not asked.group:
+        raise CommandError("Which column holds the groups? Name it with --group.")
+    groups = [part.strip() for part in asked.group.split(",")]
+    columns = Columns(**{**vars(asked), "group": groups})
+
+    def make() -> "Report":
+        from plausible.fairness.audit import Audit
+
+        return Audit(source, columns, reference=reference, seed=seed).report()
+
+    return make
 
 
 def _check_targets(source: Path, targets: Sequence[Path]) -> None:
@@ -91,14 +114,6 @@ def _check_targets(source: Path, targets: Sequence[Path]) -> None:
             raise CommandError(f"The report would overwrite the table {source}. Name another file.")
         if target.is_dir():
             raise CommandError(f"{target} is a folder. Name a file to write.")
-
-
-def _audit(source: str, asked: _ColumnsAsked, reference: str | None, seed: int) -> "Report":
-    from plausible.fairness.audit import Audit
-
-    groups = [part.strip() for part in asked.group.split(",")]
-    columns = Columns(**{**vars(asked), "group": groups})
-    return Audit(source, columns, reference=reference, seed=seed).report()
 
 
 def _write(made: "Report", page: Path, json: Path | None, markdown: Path | None) -> None:
