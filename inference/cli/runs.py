@@ -90,13 +90,12 @@ def evaluate(run: Path, /, *, particles: int = 1000, seed: int = 0) -> int:
 
 
 def _drawn(model: Any, size: int, pixels: str, seed: int) -> "Tensor":
-    import torch
-
     from plausible.inference.isolation import evaluating
 
     with evaluating(model, seed):
-        p = model.decode(torch.randn(size, model.latent_size))
-        return (p.mean if pixels == "mean" else p.sample()).clamp(0, 1)
+        z = model.prior(size).sample()
+        images: Tensor = model.generate(z) if pixels == "mean" else model.decode(z).sample()
+    return images.clamp(0, 1)
 
 
 def _images_from_latents(run: Path) -> Any:
