@@ -62,7 +62,7 @@ def evaluate(run: Path, /, *, particles: int = 1000, seed: int = 0) -> int:
     """
     with announced("evaluate"):
         from plausible.inference.data import load as load_data
-        from plausible.inference.evaluation import evaluate as evaluation
+        from plausible.inference.evaluation import bounds
         from plausible.inference.recipes.autoencoders.vae import evaluation_facts, observed
         from plausible.inference.recipes.common import described, scores_images
         from plausible.inference.recipes.record import Record
@@ -83,7 +83,7 @@ def evaluate(run: Path, /, *, particles: int = 1000, seed: int = 0) -> int:
         images = load_data(arguments["data"], seed=arguments["seed"])
         _, held_out = observed(images, model.likelihood, arguments["seed"])
         stage(f"evaluating {len(held_out):,} images")
-        result = evaluation.evaluate(model, held_out, particles=particles, seed=seed)
+        result = bounds.evaluate(model, held_out, particles=particles, seed=seed)
         facts = {"Data": described(images)} | evaluation_facts(model, result, images)
     show_facts(facts)
     return 0
