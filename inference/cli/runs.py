@@ -1,16 +1,13 @@
 """The commands `sample` and `evaluate`, which read a trained run."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from plausible.inference.cli.console import say, show_facts
 from plausible.inference.cli.errors import CommandError
 from plausible.inference.cli.folders import folder_for
 from plausible.inference.training.progress import announced, stage
 from plausible.models.errors import CheckpointError
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["evaluate", "sample"]
 
@@ -38,6 +35,7 @@ def sample(
     if size < 1:
         raise CommandError(f"--size must be at least 1, but is {size}.")
     with announced("sample"):
+        from plausible.inference.latent.samples import new_data
         from plausible.inference.pictures.images import image_grid
         from plausible.inference.pictures.style import save
 
@@ -45,7 +43,7 @@ def sample(
         target = out or (run if run.is_dir() else run.parent) / "samples.png"
         with folder_for(target.parent):
             stage("drawing")
-            images = _drawn(model, size, pixels, seed)
+            images = new_data(model, size, shown=pixels, seed=seed).clamp(0, 1)
             ink = images.shape[1] == 1
             picture = save(image_grid(images, columns=min(size, _COLUMNS), ink=ink), target)
     say(str(picture))
@@ -87,15 +85,6 @@ def evaluate(run: Path, /, *, particles: int = 1000, seed: int = 0) -> int:
         facts = {"Data": described(images)} | evaluation_facts(model, result, images)
     show_facts(facts)
     return 0
-
-
-def _drawn(model: Any, size: int, pixels: str, seed: int) -> "Tensor":
-    from plausible.inference.isolation import evaluating
-
-    with evaluating(model, seed):
-        z = model.prior(size).sample()
-        images: Tensor = model.generate(z) if pixels == "mean" else model.decode(z).sample()
-    return images.clamp(0, 1)
 
 
 def _images_from_latents(run: Path) -> Any:

@@ -1,6 +1,5 @@
 """What recipes share: how and where they train, and words and pictures that several use."""
 
-import inspect
 from dataclasses import dataclass
 from typing import Any, Literal
 
