@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from plausible.inference.data.images import Images
+from plausible.inference.latent.samples import conditions_of, is_latent
 from plausible.inference.pages.page import Picture
 from plausible.inference.pictures.curves import loss_curve
 from plausible.inference.training.arguments import fabric_for
@@ -101,10 +102,8 @@ def is_ink(images: Images) -> bool:
 
 def draws_images(model: Any) -> bool:
     """Whether a model makes images from latents alone."""
-    image = len(getattr(model, "x_shape", ())) == 3
-    return (
-        image and hasattr(model, "decode") and len(inspect.signature(model.decode).parameters) == 1
-    )
+    is_image = len(getattr(model, "x_shape", ())) == 3
+    return is_image and is_latent(model) and conditions_of(model) == 0
 
 
 def scores_images(model: Any) -> bool:
