@@ -15,7 +15,7 @@ import torch
 
 from plausible.inference import fit
 from plausible.inference.data import bits_per_dim, load
-from plausible.inference.evaluation.evaluate import evaluate
+from plausible.inference.evaluation.bounds import evaluate
 from plausible.inference.recipes.autoencoders.vae import observed
 from plausible.models import (
     VAE,

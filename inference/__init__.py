@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from plausible.models.lazy import lazy
 
 if TYPE_CHECKING:  # for tools that read types; tests/test_lazy.py holds it to the table below
+    from plausible.inference.evaluation.bounds import Evaluation, evaluate, log_likelihood
     from plausible.inference.isolation import evaluating
     from plausible.inference.posterior.log_density import LogDensity, log_density
     from plausible.inference.posterior.sampling import (
@@ -22,21 +23,25 @@ if TYPE_CHECKING:  # for tools that read types; tests/test_lazy.py holds it to t
 
 __all__ = [
     "Diagnosis",
+    "Evaluation",
     "Fit",
     "LogDensity",
     "PosteriorWarning",
     "Progress",
     "diagnostics",
+    "evaluate",
     "evaluating",
     "fit",
     "load",
     "log_density",
+    "log_likelihood",
     "sample_posterior",
 ]
 
 lazy(
     __name__,
     {
+        "evaluation.bounds": "Evaluation evaluate log_likelihood",
         "isolation": "evaluating",
         "posterior.log_density": "LogDensity log_density",
         "posterior.sampling": "Diagnosis PosteriorWarning diagnostics sample_posterior",

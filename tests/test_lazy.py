@@ -39,6 +39,14 @@ def test_every_name_is_the_one_of_its_module(package: str) -> None:
         module.VEA  # noqa: B018
 
 
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_front_door_imports_nothing_heavy(package: str) -> None:
+    # Seen failing with an import of `fit` at the top of inference/__init__.py.
+    heavy = ("torch", "pyro", "matplotlib", "pandas", "numpy", "ibis", "arviz")
+    code = f"import sys, plausible.{package}; assert not {{*{heavy}}} & {{*sys.modules}}"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_a_room_does_not_hide_the_function_of_its_name() -> None:
     # Seen failing with a plain module-level __getattr__: the import sets the room as attribute.
     code = (

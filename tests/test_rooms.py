@@ -20,7 +20,7 @@ LAYERS = (
     ("inference/errors", "inference/lazy"),
     ("inference/program",),
     ("inference/isolation", "inference/pictures"),
-    ("inference/graphs", "inference/evaluation", "inference/pages"),
+    ("inference/graphs", "inference/evaluation", "inference/latent", "inference/pages"),
     ("inference/engines",),
     ("inference/training",),
     ("inference/posterior",),

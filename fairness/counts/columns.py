@@ -14,17 +14,19 @@ class Columns:
     """Which columns hold what.
 
     Attributes:
-        group: one or several columns; several are crossed.
-        trials: counts, or booleans; without it a row is one trial.
-        events: counts, or booleans (also written as true/false, yes/no, t/f, y/n, 1/0).
-        hits: the same, of the events.
-        by: strata.
-        decision: what was decided of each row, a boolean.
-        outcome: what came out, a boolean.
-        score: a number of each row; above `threshold` the decision is yes.
-        threshold: see `score`.
-        date: a column of days; only rows from `since` to `until` count, both included.
-        since, until: days as YYYY-MM-DD.
+        group: column of the groups; several are crossed, with commas between them in a command.
+        trials: column of counts to divide by; without it a row is one trial.
+        events: column of what is counted: counts, or yes and no (also as true and false, t and f,
+            y and n, 1 and 0).
+        hits: column of how many events found what was looked for, or whether they did.
+        by: column of strata.
+        decision: column of decisions, yes or no.
+        outcome: column of what came out, yes or no.
+        score: column of a number of each row, instead of a decision.
+        threshold: above it the decision by a score is yes.
+        date: column of days.
+        since: first day that counts, YYYY-MM-DD.
+        until: last day that counts, YYYY-MM-DD.
     """
 
     group: str | Sequence[str]

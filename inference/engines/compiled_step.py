@@ -1,6 +1,6 @@
 """A plan with compiled code: fills the inputs of many rounds, and calls the code."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from plausible.inference.engines.plans import Plan
 from plausible.inference.engines.sources import TensorSource
 from plausible.inference.graphs.capture import refusing
 from plausible.inference.graphs.equality import check_equal
+from plausible.inference.graphs.inductor import Code
 from plausible.inference.graphs.machine_code import MachineCode
 from plausible.inference.isolation import random_state_kept
 
@@ -43,7 +44,7 @@ class CompiledStep:
         self.plan, self.count, self.small, self.longest = plan, count, small, count
         device = plan.players.fabric.device
         self.function = plan.rounds([p.groups for p in packed], count, in_place)
-        self.code: Callable[..., Tensor | Sequence[Tensor]] = self.function
+        self.code: Code = self.function
         self._state = [x for p in packed for group in p.state for x in group]
         self._groups = [[len(group) for group in p.state] for p in packed]
         self._others = [plan.weights[i].detach() for i in self.function.others]

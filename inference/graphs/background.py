@@ -11,12 +11,12 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from plausible.inference.graphs.capture import Refused
+from plausible.inference.graphs.inductor import Compilable
 
 __all__ = ["Compilation", "Job"]
 
@@ -34,7 +34,7 @@ class Job:
         dtype: PyTorch's default type, of floats that the function makes from nothing.
     """
 
-    function: Any
+    function: Compilable
     inputs: list[Tensor]
     path: Path
     small: bool
@@ -49,7 +49,7 @@ class Compilation:
         Refused: if the process cannot be started.
     """
 
-    def __init__(self, function: Any, inputs: list[Tensor], path: Path, small: bool) -> None:
+    def __init__(self, function: Compilable, inputs: list[Tensor], path: Path, small: bool) -> None:
         self.path, self.began = path, time.perf_counter()
         self.seconds = 0.0
         self.folder = Path(tempfile.mkdtemp(prefix="plausible-"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from plausible.inference.graphs.capture import Refused
 
 __all__ = ["Pool", "record", "replaying"]
 
-Pool = tuple[int, int]  # what torch.cuda.graph_pool_handle gives
+Pool = Any  # what torch.cuda.graph_pool_handle gives, whose type PyTorch keeps to itself
 
 
 def record(

@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -24,10 +24,28 @@ from plausible.inference.graphs.passes import (
 )
 from plausible.inference.graphs.products import multiply_large
 
-__all__ = ["artifact_path", "check_compiler", "compile_artifact", "key_of", "load_artifact"]
+__all__ = [
+    "Code",
+    "Compilable",
+    "artifact_path",
+    "check_compiler",
+    "compile_artifact",
+    "key_of",
+    "load_artifact",
+]
+
+Code = Callable[..., Tensor | Sequence[Tensor]]
 
 _KEPT = 200
 _VERSION = 4
+
+
+class Compilable(Protocol):
+    """A function of flat tensors that says what it depends on besides their shapes."""
+
+    def __call__(self, *inputs: Tensor) -> Tensor | Sequence[Tensor]: ...
+
+    def described(self) -> str: ...
 
 
 def check_compiler() -> None:
@@ -67,7 +85,7 @@ def _settings(small: bool, cuda: bool = False) -> dict[str, Any]:
     return settings
 
 
-def key_of(function: Any, inputs: Sequence[Tensor], small: bool) -> str:
+def key_of(function: Compilable, inputs: Sequence[Tensor], small: bool) -> str:
     """A name for what would be compiled: the same for the same graph, shapes and machine."""
     text = [
         str(_VERSION),
@@ -97,9 +115,7 @@ def artifact_path(key: str) -> Path:
     return folder / "compiled" / f"{key}.bin"
 
 
-def compile_artifact(
-    function: Callable[..., Any], inputs: Sequence[Tensor], path: Path, small: bool
-) -> None:
+def compile_artifact(function: Code, inputs: Sequence[Tensor], path: Path, small: bool) -> None:
     """Compile a function for inputs of these shapes, and write the code to a file.
 
     Args:
@@ -137,7 +153,7 @@ def compile_artifact(
     _forget_old(path.parent)
 
 
-def load_artifact(path: Path) -> Callable[..., Any]:
+def load_artifact(path: Path) -> Code:
     """The compiled function of a file."""
     import torch._inductor
 

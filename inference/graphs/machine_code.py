@@ -1,13 +1,14 @@
 """The machine code of a function of flat tensors: kept by an earlier run, or compiled."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from torch import Tensor
 
 from plausible.inference.graphs.background import Compilation
 from plausible.inference.graphs.capture import Refused
 from plausible.inference.graphs.inductor import (
+    Code,
+    Compilable,
     artifact_path,
     check_compiler,
     key_of,
@@ -32,7 +33,7 @@ class MachineCode:
         Refused: if there is no C++ compiler.
     """
 
-    def __init__(self, function: Any, inputs: Sequence[Tensor], small: bool) -> None:
+    def __init__(self, function: Compilable, inputs: Sequence[Tensor], small: bool) -> None:
         check_compiler()
         self._job = function, list(inputs), artifact_path(key_of(function, inputs, small)), small
         self._compilation: Compilation | None = None
@@ -72,7 +73,7 @@ class MachineCode:
         if self._compilation is not None:
             self._compilation.wait()
 
-    def load(self) -> Callable[..., Any] | None:
+    def load(self) -> Code | None:
         """The code; None where the file of an earlier run is damaged: then compiling has begun.
 
         Raises:
@@ -91,7 +92,7 @@ class MachineCode:
             self.begin()
             return None
 
-    def obtain(self) -> Callable[..., Any]:
+    def obtain(self) -> Code:
         """The code, however long it takes.
 
         Raises:

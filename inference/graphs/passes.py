@@ -1,7 +1,7 @@
 """Passes over captured graphs: what is fixed becomes an input, what is drawn becomes an input."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -69,7 +69,9 @@ def _write_number(graph: GraphModule, node: Node, value: Tensor) -> None:
     graph.graph.erase_node(node)
 
 
-def is_standard_normal(target: Any, args: Sequence[Any], kwargs: Any) -> bool:
+def is_standard_normal(
+    target: object, args: Sequence[object], kwargs: Mapping[str, object]
+) -> bool:
     """Whether an operation draws standard normals, whatever its inputs."""
     if kwargs.get("generator") is not None:
         return False

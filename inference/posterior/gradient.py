@@ -13,6 +13,7 @@ from plausible.inference.engines.engine import Backend
 from plausible.inference.graphs.capture import Refused
 from plausible.inference.graphs.equality import check_equal
 from plausible.inference.graphs.graph import Graph, captured
+from plausible.inference.graphs.inductor import Code
 from plausible.inference.graphs.machine_code import MachineCode
 from plausible.inference.isolation import default_float64
 from plausible.inference.posterior.joint import Joint, in_double
@@ -43,7 +44,7 @@ class Gradient:
     def __init__(self, joint: Joint, compile: bool) -> None:
         self._joint, self._lock = joint, threading.Lock()
         began = time.perf_counter()
-        self._function: Callable[..., Any] | None = None
+        self._function: Code | None = None
         self._prepare(compile)
         self.seconds = time.perf_counter() - began
 
@@ -108,7 +109,7 @@ class Gradient:
             "that is not masked."
         )
 
-    def _check(self, function: Any, fixed: list[Tensor], points: list[Tensor], what: str) -> None:
+    def _check(self, function: Code, fixed: list[Tensor], points: list[Tensor], what: str) -> None:
         for point in points:
             try:
                 expected = self._both(point)[0]
@@ -133,7 +134,7 @@ def _in_double(function: Callable[..., list[Tensor]]) -> Callable[..., list[Tens
     return inside
 
 
-def _compiled(graph: Graph, vector: Tensor) -> Callable[..., Any]:
+def _compiled(graph: Graph, vector: Tensor) -> Code:
     code = MachineCode(graph.operations, [vector, *graph.fixed], small=True)
     try:
         return code.obtain()

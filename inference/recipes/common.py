@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from plausible.inference.data.images import Images
+from plausible.inference.latent.samples import conditions_of, is_latent
 from plausible.inference.pages.page import Picture
 from plausible.inference.pictures.curves import loss_curve
 from plausible.inference.training.arguments import fabric_for
@@ -21,8 +22,10 @@ __all__ = [
     "Trainer",
     "described",
     "device_of",
+    "draws_images",
     "is_ink",
     "loss_picture",
+    "scores_images",
     "training_fact",
 ]
 
@@ -95,6 +98,17 @@ def described(images: Images) -> str:
 def is_ink(images: Images) -> bool:
     """Whether the images are bright strokes on black, which print better as ink on paper."""
     return images.shape[0] == 1 and float(images.train.float().mean()) < 128
+
+
+def draws_images(model: Any) -> bool:
+    """Whether a model makes images from latents alone."""
+    is_image = len(getattr(model, "x_shape", ())) == 3
+    return is_image and is_latent(model) and conditions_of(model) == 0
+
+
+def scores_images(model: Any) -> bool:
+    """Whether a model that makes images from latents finds latents for images, too."""
+    return draws_images(model) and hasattr(model, "encode")
 
 
 def loss_picture(run: Fit, caption: str, **options: Any) -> Picture:

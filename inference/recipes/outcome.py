@@ -1,13 +1,13 @@
 """What a recipe gives back: a fitted model, its figures and its pictures, ready to be written."""
 
-import json
-from dataclasses import dataclass, field
-from importlib.metadata import version
+import shlex
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from plausible.inference.pages.page import Page, Picture
 from plausible.inference.pictures.style import save
+from plausible.inference.recipes.common import draws_images, scores_images
+from plausible.inference.recipes.record import Record
 from plausible.inference.training.result import Fit
 
 __all__ = ["Outcome", "Picture"]
@@ -37,27 +37,53 @@ class Outcome:
             page.picture(picture.figure, picture.caption, picture.alt)
         page.table(("measured", "value"), list(self.facts.items()), "Figures of this run.")
 
-    def write(self, arguments: dict[str, Any], title: str) -> Path:
-        """Write the pictures, `run.json` and `index.html` into the run's folder.
+    def write(self, record: Record, title: str) -> Path:
+        """Write the pictures, `index.html` and `run.json` into the run's folder.
+
+        Pictures of an earlier run in that folder are removed.
 
         Args:
-            arguments: what the recipe was called with.
+            record: of this run.
             title: heading of the page.
 
         Returns:
             The page.
         """
         self.out.mkdir(parents=True, exist_ok=True)
-        record = {
-            "recipe": self.recipe,
-            "arguments": {k: str(v) if isinstance(v, Path) else v for k, v in arguments.items()},
-            "facts": self.facts,
-            "version": version("plausible"),
-        }
-        text = json.dumps(record, indent=2, ensure_ascii=False)
-        (self.out / "run.json").write_text(text + "\n", encoding="utf-8")
-        page = Page(title, f"plausible train {self.recipe}")
+        names = [picture.name for picture in self.pictures]
+        earlier = Record.read(self.out)
+        for name in set(earlier.pictures if earlier is not None else ()) - set(names):
+            (self.out / f"{name}.png").unlink(missing_ok=True)
+        page = Page(title, record.command)
         for picture in self.pictures:
             save(picture.figure, self.out / f"{picture.name}.png")
         self.add_to(page)
-        return page.write(self.out / "index.html")
+        page.section("This run", "")
+        page.facts(
+            {
+                "Command": record.command,
+                "Seed": record.arguments["seed"],
+                "Date": record.date,
+                "Plausible": record.version,
+            }
+        )
+        page.section("Next steps", "")
+        page.facts(self._next_steps())
+        written = page.write(self.out / "index.html")
+        replace(record, facts=self.facts, pictures=names).write(self.out)
+        return written
+
+    def _next_steps(self) -> dict[str, str]:
+        """Commands that go on from here, by what they do."""
+        folder = shlex.quote(str(self.out))
+        steps = {}
+        if self.fit is not None and self.fit.checkpoint is not None:
+            model = self.fit.model
+            if draws_images(model):
+                steps["Draw new images"] = f"plausible sample {folder}"
+            if scores_images(model):
+                steps["Evaluate with more draws"] = f"plausible evaluate {folder} --particles 5000"
+            steps["Use the model in Python"] = f'plausible.inference.load("{self.out}")'
+        steps["Train another"] = f"plausible train {self.recipe} --seed 1 --out {folder}-1"
+        steps["See its options"] = f"plausible train {self.recipe} --help"
+        return steps

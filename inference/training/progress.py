@@ -97,9 +97,22 @@ _shown: ContextVar[_Display | None] = ContextVar("shown", default=None)
 
 @contextmanager
 def announced(name: str) -> Iterator[None]:
-    """Inside, `stage` and every run of `fit` are shown together, under a name."""
-    with _display(name):
-        yield
+    """Inside, `stage` and every run of `fit` are shown together, under a name.
+
+    Within another announcement the name follows that one's.
+    """
+    outer = _shown.get()
+    full = f"{outer.name}, {name}" if outer is not None else name
+    with _display(full) as display:
+        before = outer.name if outer is not None else full
+        if display is not None:
+            display.name, display.doing = full, "loading"
+            display.live.refresh()
+        try:
+            yield
+        finally:
+            if display is not None:
+                display.name, display.doing = before, ""
 
 
 def stage(doing: str) -> None:

@@ -15,7 +15,9 @@ from plausible.inference.data import (
     load,
     unit,
 )
-from plausible.inference.evaluation.evaluate import Evaluation, evaluate, knn_accuracy
+from plausible.inference.evaluation.bounds import Evaluation, evaluate
+from plausible.inference.evaluation.figures import figures
+from plausible.inference.evaluation.neighbours import knn_accuracy
 from plausible.inference.isolation import evaluating
 from plausible.inference.pictures.images import image_grid, latent_grid, reconstructions
 from plausible.inference.pictures.latents import latents_2d
@@ -140,14 +142,7 @@ def _objective(beta: float, annealing_steps: int, particles: int, lr: float) -> 
 def evaluation_facts(model: VAE, result: Evaluation, images: Images) -> dict[str, str]:
     """Held-out figures in words, each with its standard error and unit."""
     likelihood = model.likelihood
-    what = "ln p(x)" if likelihood.is_density else "Cross-entropy score, no density"
-    facts = {
-        "Held-out ELBO": f"{result.elbo} nats per image",
-        "of which KL": f"{result.kl} nats",
-        "of which reconstruction": f"{result.reconstruction} nats",
-        f"{what}, at least": f"{result.log_likelihood} nats per image "
-        f"({result.particles} importance-weighted draws)",
-    }
+    facts = figures(result, "image", likelihood.is_density)
     if likelihood.is_density and likelihood.name != "bernoulli":
         bound = torch.tensor(result.log_likelihood.mean)
         bits = float(bits_per_dim(bound, images.shape))

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from plausible.inference.data import Images, binarise, load, unit
-from plausible.inference.evaluation.evaluate import Evaluation, evaluate, frechet_distance
+from plausible.inference.evaluation.bounds import Evaluation, evaluate
+from plausible.inference.evaluation.frechet import frechet_distance
 from plausible.inference.isolation import evaluating
 from plausible.inference.pictures.images import reconstructions
 from plausible.inference.pictures.latents import forces

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from plausible.inference.data import load
-from plausible.inference.evaluation.evaluate import Bound
+from plausible.inference.evaluation.bounds import Bound
 from plausible.inference.pictures.regression import least_sure, reliability
 from plausible.inference.recipes.common import (
     Device,

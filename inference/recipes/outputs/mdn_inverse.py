@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 
 from plausible.inference.data.toys import NoisyInverse, problem
-from plausible.inference.evaluation.evaluate import Bound
+from plausible.inference.evaluation.bounds import Bound
 from plausible.inference.pictures.regression import compared, conditional_density
 from plausible.inference.recipes.common import Device, Trainer, loss_picture, training_fact
 from plausible.inference.recipes.outcome import Outcome, Picture

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from plausible.inference.data.tables import mcycle
 from plausible.inference.data.toys import HETEROSCEDASTIC
-from plausible.inference.evaluation.evaluate import Bound
+from plausible.inference.evaluation.bounds import Bound
 from plausible.inference.pictures.regression import bands
 from plausible.inference.recipes.common import Device, Trainer, loss_picture, training_fact
 from plausible.inference.recipes.outcome import Outcome, Picture

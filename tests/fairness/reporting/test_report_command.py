@@ -1,11 +1,13 @@
 """`plausible report`: cases, tables, and one sentence where something is wrong."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 
 from plausible.fairness.cases import CASES
+from plausible.fairness.counts.columns import Columns
 from plausible.inference.cli import main
 
 HEADER = "race,stops,searches,hits,day\n"
@@ -34,6 +36,16 @@ def test_the_list_names_every_case(capsys: pytest.CaptureFixture[str]) -> None:
     assert status("--list") == 0
     out = capsys.readouterr().out
     assert all(case.name in out and case.summary in out for case in CASES.values())
+
+
+def test_every_column_is_an_option_with_its_own_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status("--help") == 0
+    out = capsys.readouterr().out
+    for column in dataclasses.fields(Columns):
+        (line,) = (line for line in out.splitlines() if f"│ --{column.name} " in line)
+        _, _, *words = line.strip(" │").split()
+        assert words, f"nothing is said of --{column.name}"
+    assert "--no-" not in out and "--empty-" not in out
 
 
 def test_a_case_is_written_as_page_numbers_and_text(
@@ -70,41 +82,42 @@ def test_a_table_of_counts_is_reported(table: Path, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
-    ("text", "arguments", "said"),
+    ("text", "arguments", "sentence", "code"),
     [
-        (ROWS, ("--group", "rase", *FLAGS[2:]), "Unknown column 'rase'. Did you mean 'race'?"),
-        (ROWS, FLAGS[2:], "Name it with --group."),
-        (ROWS, ("--group", "race"), "Nothing to count"),
-        (ROWS, ("--group", "race", "--trials", "hits", "--events", "stops"), "hits ≥ stops"),
-        (ROWS, (*FLAGS, "--reference", "Ä"), "Unknown race 'Ä'"),
-        (ROWS, (*FLAGS, "--date", "race"), "not dates"),
-        (ROWS, (*FLAGS, "--date", "day", "--since", "1.1.2020"), "'1.1.2020' is not a day"),
-        (ROWS, (*FLAGS, "--out", "stops.csv"), "would overwrite the table"),
-        (ROWS, (*FLAGS, "--out", "."), ". is a folder"),
-        (ROWS, (*FLAGS, "--out", "new", "--json", "./new"), "a file each"),
-        (ROWS, (*FLAGS, "--seed", "-1"), "from 0 up, but is -1"),
-        (ROWS, ("--group", "race", "--score", "stops", "--outcome", "hits"), "threshold"),
-        (ROWS.replace("900", "-900"), FLAGS, "negative value -900"),
-        (ROWS.replace("900", "900.5"), FLAGS, "fractional"),
-        (ROWS.replace("900", "many"), FLAGS, "'many' in column 'stops' is neither yes nor no"),
-        (HEADER, FLAGS, "stops.csv has no rows to count."),
-        (HEADER + "C,0,0,0,\n", FLAGS, "There are no stops in any race"),
-        ("", FLAGS, "stops.csv is empty."),
-        ("PAR1", FLAGS, "is a Parquet file"),
+        (ROWS, ("--group", "rase", *FLAGS[2:]), "Unknown column 'rase'. Did you mean 'race'?", 2),
+        (ROWS, FLAGS[2:], "Name it with --group.", 2),
+        (ROWS, ("--group", "race"), "Nothing to count", 3),
+        (ROWS, ("--group", "race", "--trials", "hits", "--events", "stops"), "hits ≥ stops", 3),
+        (ROWS, (*FLAGS, "--reference", "Ä"), "Unknown race 'Ä'", 2),
+        (ROWS, (*FLAGS, "--date", "race"), "not dates", 3),
+        (ROWS, (*FLAGS, "--date", "day", "--since", "1.1.2020"), "'1.1.2020' is not a day", 3),
+        (ROWS, (*FLAGS, "--out", "stops.csv"), "would overwrite the table", 2),
+        (ROWS, (*FLAGS, "--out", "."), ". is a folder", 2),
+        (ROWS, (*FLAGS, "--out", "new", "--json", "./new"), "a file each", 2),
+        (ROWS, (*FLAGS, "--seed", "-1"), "from 0 up, but is -1", 3),
+        (ROWS, ("--group", "race", "--score", "stops", "--outcome", "hits"), "threshold", 3),
+        (ROWS.replace("900", "-900"), FLAGS, "negative value -900", 3),
+        (ROWS.replace("900", "900.5"), FLAGS, "fractional", 3),
+        (ROWS.replace("900", "many"), FLAGS, "'many' in column 'stops' is neither yes nor no", 3),
+        (HEADER, FLAGS, "stops.csv has no rows to count.", 3),
+        (HEADER + "C,0,0,0,\n", FLAGS, "There are no stops in any race", 3),
+        ("", FLAGS, "stops.csv is empty.", 3),
+        ("PAR1", FLAGS, "is a Parquet file", 3),
     ],
 )
 def test_bad_input_is_one_sentence_and_no_page(
     text: str,
     arguments: tuple[str, ...],
-    said: str,
+    sentence: str,
+    code: int,
     table: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     # Seen failing for --out stops.csv, which replaced the table by the page.
     table.write_text(text, encoding="utf-8")
-    assert status(str(table), *arguments) == 1
+    assert status(str(table), *arguments) == code
     err = capsys.readouterr().err
-    assert said in err and err.startswith("plausible: ") and err.count("\n") == 1
+    assert sentence in err and err.startswith("plausible: ") and err.count("\n") == 1
     assert "Traceback" not in err and "Error:" not in err
     assert [p.name for p in table.parent.iterdir()] == ["stops.csv"]
     assert table.read_text(encoding="utf-8") == text
@@ -115,23 +128,28 @@ def test_a_file_of_the_folder_that_is_read_is_kept(
 ) -> None:
     # Seen failing when only the folder itself was compared with the page.
     (part := table.parent / "part.parquet").write_bytes(b"rows")
-    assert status(str(table.parent), *FLAGS, "--json", "part.parquet") == 1
+    assert status(str(table.parent), *FLAGS, "--json", "part.parquet") == 2
     assert "would overwrite the table" in capsys.readouterr().err
     assert part.read_bytes() == b"rows"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "sentence", "code"),
     [
-        (("compsa",), "Unknown case 'compsa'. Did you mean 'compas'?"),
-        (("none.csv", "--group", "race", "--events", "hits"), "There is no file none.csv."),
-        (("compas", "--group", "race"), "takes no columns"),
-        (("compas", "--threshold", "0"), "takes no columns"),
-        (("compas", "--since", "2020-01-01"), "takes no columns"),
+        (("compsa",), "Unknown case 'compsa'. Did you mean 'compas'?", 2),
+        (("none.csv", "--group", "race", "--events", "hits"), "There is no file none.csv.", 3),
+        (("compas", "--group", "race"), "takes no columns", 2),
+        (("compas", "--threshold", "0"), "takes no columns", 2),
+        (("compas", "--seed", "1"), "has its own counts and seed", 2),
+        (("compas", "--since", "2020-01-01"), "takes no columns", 2),
     ],
 )
 def test_what_is_no_case_and_no_file(
-    arguments: tuple[str, ...], said: str, table: Path, capsys: pytest.CaptureFixture[str]
+    arguments: tuple[str, ...],
+    sentence: str,
+    code: int,
+    table: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert status(*arguments) == 1
-    assert said in capsys.readouterr().err
+    assert status(*arguments) == code
+    assert sentence in capsys.readouterr().err

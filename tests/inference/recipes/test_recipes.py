@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from plausible.inference.data import Images, load
-from plausible.inference.evaluation.evaluate import frechet_distance
+from plausible.inference.evaluation.frechet import frechet_distance
 from plausible.inference.recipes import RECIPES
 from plausible.inference.recipes.autoencoders.linear_vae import linear_vae
 from plausible.inference.recipes.autoencoders.vae import observed, vae

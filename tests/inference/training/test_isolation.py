@@ -21,7 +21,7 @@ from pyro.infer.autoguide import AutoNormal
 from torch import Tensor, nn
 
 from plausible.inference import Progress, evaluating, fit
-from plausible.inference.evaluation.evaluate import evaluate
+from plausible.inference.evaluation.bounds import evaluate
 from plausible.models import VAE, MaximumLikelihood, TrainingError
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -1,0 +1,1 @@
+"""Whatever decodes latents: tools that go by `prior`, `encode`, `decode` and `generate`."""
