@@ -23,6 +23,11 @@ __all__ = ["SCHEMA", "report_schema"]
 
 SCHEMA = Path(__file__).with_name("report.schema.json")
 _TEXT = {"type": "string"}
+_PLAIN: dict[Any, dict[str, Any]] = {
+    str: _TEXT,
+    int: {"type": "integer"},
+    float: {"type": ["number", "null"]},
+}
 _TEXTS = {"type": "array", "items": _TEXT}
 _TOTALS = {"type": "object", "additionalProperties": {"type": "integer"}}
 _ATTRIBUTE = re.compile(r"^    (\w+): (.*?)(?=^    \w+:|^\S|\Z)", re.MULTILINE | re.DOTALL)
@@ -117,7 +122,7 @@ def _type(kind: Any) -> dict[str, Any]:
     if isinstance(kind, UnionType):
         (one,) = (part for part in get_args(kind) if part is not type(None))
         return {"type": [_type(one)["type"], "null"]} if one is not float else _type(one)
-    return {str: _TEXT, int: {"type": "integer"}, float: {"type": ["number", "null"]}}[kind]
+    return _PLAIN[kind]
 
 
 if __name__ == "__main__":
