@@ -2,14 +2,15 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
-
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from typing import TYPE_CHECKING
 
 from plausible.fairness.estimation.estimates import Estimate
 from plausible.inference.errors import DataError
 from plausible.inference.pages.page import Picture
 from plausible.inference.pictures.style import CLASS_COLOURS, SOFT_INK, styled
+
+if TYPE_CHECKING:  # matplotlib is imported when something is drawn
+    from matplotlib.figure import Figure
 
 __all__ = ["intervals", "people", "plain"]
 
@@ -69,7 +70,9 @@ def _names(estimates: Sequence[Estimate]) -> list[str]:
 
 
 @styled
-def _intervals(rows: Sequence[tuple[str, Estimate]]) -> Figure:
+def _intervals(rows: Sequence[tuple[str, Estimate]]) -> "Figure":
+    from matplotlib.figure import Figure
+
     measure = rows[0][1].measure
     factor = 100.0 if measure in ("share", "difference") else 1.0
     figure = Figure(figsize=(7, 0.75 + 0.36 * len(rows)), layout="constrained")
@@ -87,7 +90,7 @@ def _intervals(rows: Sequence[tuple[str, Estimate]]) -> Figure:
         axes.set_xlim(left=0)
     if measure == "ratio" and max(e.high for _, e in rows) > 10 * min(e.low for _, e in rows) > 0:
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
     axes.set_xlabel(_AXIS[measure])
     return figure
 
@@ -121,7 +124,9 @@ def people(
 
 
 @styled
-def _people(panels: Mapping[str, Mapping[str, int]], columns: int) -> Figure:
+def _people(panels: Mapping[str, Mapping[str, int]], columns: int) -> "Figure":
+    from matplotlib.figure import Figure
+
     most = max(sum(panel.values()) for panel in panels.values())
     rows = -(-most // columns)
     wide = 7.0 / len(panels)

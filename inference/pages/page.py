@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from matplotlib.figure import Figure
 
 from plausible.inference.pictures.style import png, write_whole
 from plausible.models.errors import DataError
+
+if TYPE_CHECKING:  # a Picture can be passed on without matplotlib
+    from matplotlib.figure import Figure
 
 __all__ = ["Page", "Picture"]
 
@@ -27,7 +28,7 @@ class Picture:
     """A figure with its file name, its caption, and a description for those who cannot see it."""
 
     name: str
-    figure: Figure
+    figure: "Figure"
     caption: str
     alt: str
 
@@ -61,7 +62,7 @@ class Page:
         paragraphs = [part.strip() for part in re.split(r"\n\s*\n", text) if part.strip()]
         self._sections.append(_Section(heading, paragraphs))
 
-    def picture(self, figure: Figure, caption: str, alt: str) -> None:
+    def picture(self, figure: "Figure", caption: str, alt: str) -> None:
         """Add a picture.
 
         Args:
@@ -134,6 +135,8 @@ class Page:
         Raises:
             DataError: if it cannot be written.
         """
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
         environment = Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,

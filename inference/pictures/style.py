@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
-
-import matplotlib
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, ParamSpec
 
 from plausible.models.errors import DataError, UnknownName
+
+if TYPE_CHECKING:  # matplotlib is imported when something is drawn
+    from matplotlib.figure import Figure
 
 __all__ = ["CLASS_COLOURS", "INK", "SOFT_INK", "png", "save", "style", "styled", "write_whole"]
 
@@ -43,27 +43,29 @@ _METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "svg": {"Dat
 @contextmanager
 def style() -> Iterator[None]:
     """Draw in the project's style inside a `with`; the caller's settings come back after it."""
+    import matplotlib
+
     with matplotlib.rc_context(fname=_STYLE_SHEET):
         yield
 
 
-def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+def styled(draw: "Callable[P, Figure]") -> "Callable[P, Figure]":
     """A drawing function in the project's style, whatever settings its caller has."""
 
     @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> "Figure":
         with style():
             return draw(*args, **kwargs)
 
     return drawn
 
 
-def png(figure: Figure) -> bytes:
+def png(figure: "Figure") -> bytes:
     """The picture as a PNG file of 192 dots per inch; equal numbers give equal bytes."""
     return _render(figure, "png")
 
 
-def save(figure: Figure, path: str | Path) -> Path:
+def save(figure: "Figure", path: str | Path) -> Path:
     """Write a picture as PNG or SVG, by the suffix of the path; its folder is made if need be.
 
     Args:
@@ -84,7 +86,7 @@ def save(figure: Figure, path: str | Path) -> Path:
     return write_whole(path, _render(figure, kind))
 
 
-def _render(figure: Figure, kind: str) -> bytes:
+def _render(figure: "Figure", kind: str) -> bytes:
     buffer = io.BytesIO()
     with style():
         figure.savefig(buffer, format=kind, metadata=_METADATA[kind])

@@ -164,6 +164,15 @@ def imported(code: str) -> set[str]:
 HEAVY = {"torch", "pyro", "arviz", "pandas", "scipy", "matplotlib", "ibis", "duckdb", "jinja2"}
 
 
+def test_analyses_reports_and_audits_need_no_torch_and_draw_only_when_asked() -> None:
+    # Seen failing with PyTorch imported where rates are pooled, and ArviZ where they are drawn.
+    names = "Audit, Columns, Counts, Rates, Report, base_rates, pooled, prosecutor"
+    absent = {"torch", "pyro", "arviz", "ibis", "duckdb", "jinja2"}
+    assert not imported(f"from plausible.fairness import {names}") & absent
+    light = "Audit, Columns, Counts, Report, base_rates"
+    assert "matplotlib" not in imported(f"from plausible.fairness import {light}")
+
+
 @pytest.mark.parametrize(
     "code",
     [

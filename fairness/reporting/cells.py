@@ -1,13 +1,17 @@
-"""Counts as a table of a report, and what a reader has to know of them."""
+"""Counts, estimates and frames as the tables of a report."""
 
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
+
 from plausible.fairness.counts.counts import Counts
+from plausible.fairness.estimation.estimates import Estimate
 
-__all__ = ["ROWS", "counted"]
+__all__ = ["cells", "counted", "framed"]
 
-ROWS = 40  # of a table on a page
+_ROWS = 40  # of a table on a page
 _SMALL, _NAMED = 30, 5
 
 
@@ -18,9 +22,9 @@ def counted(counts: Counts) -> dict[str, Any]:
     numbers = [total[m] for m in measures]
     order = list(range(len(groups)))
     notes = []
-    if len(groups) > ROWS:
-        notes.append(f"The table shows the {ROWS} largest of {len(groups):,} groups.")
-        order = numbers[0].argsort()[::-1][:ROWS].tolist()
+    if len(groups) > _ROWS:
+        notes.append(f"The table shows the {_ROWS} largest of {len(groups):,} groups.")
+        order = numbers[0].argsort()[::-1][:_ROWS].tolist()
     rows = [[groups[i], *(f"{int(column[i]):,}" for column in numbers)] for i in order]
     if counts.by is not None:
         notes.append(f"Added up over {len(counts.strata):,} values of {counts.by}.")
@@ -70,3 +74,25 @@ def _small(counts: Counts) -> list[str]:
                 "wide, and the prior has a say in them."
             )
     return warnings
+
+
+def cells(estimates: Sequence[Estimate]) -> tuple[list[str], list[list[str]]]:
+    """Estimates as headers and the cells of a table."""
+    rows = []
+    for e in list(estimates)[: 3 * _ROWS]:
+        row = [e.label, str(e)]
+        row.append("" if e.above is None else f"{100 * e.above:.1f} %")
+        rows.append(row)
+    return ["quantity", "value (95 % interval)", "probability above no effect"], rows
+
+
+def framed(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """A frame as headers and the cells of a table."""
+    rows = [[_cell(value) for value in row] for row in frame.head(3 * _ROWS).to_numpy().tolist()]
+    return [str(c) for c in frame.columns], rows
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{int(value):,}" if value.is_integer() and abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
