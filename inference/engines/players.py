@@ -8,16 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from plausible.inference.engines.optimizer_state import OptimizerState
-from plausible.inference.isolation import on_device
+from plausible.inference.isolation import OwnParameters, on_device
 from plausible.inference.program import Program
-from plausible.models.errors import ModelError
+from plausible.models.errors import ModelError, PlausibleError
 from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.objective import Objective, Player
+from plausible.models.objectives.tracing import probing, trying
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["Players", "named_parameters"]
+__all__ = ["Players", "listed", "make_parameters", "named_parameters"]
 
 _NAMED = 5  # parameters that an error or a warning lists
 
@@ -113,6 +114,31 @@ class Players:
         for own, saved in zip(self.optimizer_states, state["optimizers"], strict=True):
             own.load_state_dict(saved)
         self.latest.copy_(state["latest"])
+
+
+def make_parameters(program: Any, objective: Objective, batch: Batch) -> None:
+    """Run every loss once, so that parameters which the program makes on the way are there.
+
+    An objective that scores data has run the program before; of another only its losses know how.
+
+    Raises:
+        ModelError: if a loss does not run on this batch.
+    """
+    device = batch.args[0].device if batch.args else torch.device("cpu")
+    with trying(program, batch), OwnParameters(), torch.enable_grad():
+        state = objective.state(program).to(device)
+        for player in objective.players():
+            try:
+                with probing(state), torch.enable_grad():
+                    player.loss(program, batch, state)
+            except Exception as error:
+                if isinstance(error, (PlausibleError, MemoryError)) or "alloc" in str(error):
+                    raise
+                shapes = ", ".join(str(tuple(x.shape)) for x in batch.args)
+                raise ModelError(
+                    f"The {player.name} does not run on {batch.size} of {batch.total} data of "
+                    f"shape {shapes}: {type(error).__name__}: {' '.join(str(error).split())}"
+                ) from error
 
 
 def named_parameters(program: Any, state: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:

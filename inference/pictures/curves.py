@@ -1,6 +1,9 @@
 """Every picture of a trained model: functions from tensors to figures, without global state."""
 
+from collections.abc import Mapping
+
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
@@ -18,6 +21,7 @@ __all__ = [
     "latent_grid",
     "latents_2d",
     "loss_curve",
+    "player_curves",
     "reconstructions",
     "save",
     "style",
@@ -47,10 +51,42 @@ def loss_curve(
     Raises:
         DataError: if losses are not a finite vector.
     """
-    _check_vectors(losses=losses)
-    losses = losses.detach().cpu().double()
     figure = Figure(figsize=(7, 3.5), layout="constrained")
     axes = figure.add_subplot()
+    _draw_losses(axes, losses, floor)
+    axes.set_xlabel("step")
+    axes.set_ylabel(f"loss, {unit}")
+    return figure
+
+
+@styled
+def player_curves(losses: Mapping[str, Tensor]) -> Figure:
+    """The loss of every player, each as `loss_curve` draws it, one above the other.
+
+    Args:
+        losses: by player the loss at each step, (steps,), as `Fit.losses` has them.
+
+    Returns:
+        The figure, with one axes for each player in their order.
+
+    Raises:
+        DataError: if there are no players, or losses are not finite vectors of one length.
+    """
+    if not losses:
+        raise DataError("There are no losses to draw: give those of one player at least.")
+    _check_vectors(**losses)
+    figure = Figure(figsize=(7, 0.8 + 2.2 * len(losses)), layout="constrained")
+    panels = figure.subplots(len(losses), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (name, values) in zip(panels, losses.items(), strict=True):
+        _draw_losses(axes, values, None)
+        axes.set_ylabel(name)
+    panels[-1].set_xlabel("step")
+    return figure
+
+
+def _draw_losses(axes: Axes, losses: Tensor, floor: float | None) -> None:
+    _check_vectors(losses=losses)
+    losses = losses.detach().cpu().double()
     steps = torch.arange(1, len(losses) + 1)
     chosen, medians = _running_median(losses)
     axes.plot(steps.numpy(), losses.numpy(), color=_FAINT, linewidth=0.6)
@@ -98,9 +134,6 @@ def loss_curve(
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
-    axes.set_xlabel("step")
-    axes.set_ylabel(f"loss, {unit}")
-    return figure
 
 
 @styled

@@ -9,6 +9,7 @@ import pyro
 import pyro.distributions as dist
 import torch
 from construct import Construct, Table, normals
+from ring import RingGAN, mlp, program, ring
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
@@ -145,3 +146,8 @@ TABLE.row("WGAN, gradient penalty")(partial(_against, wasserstein=True, penalty=
 TABLE.row("GAN, R1")(partial(_against, penalty=r1))
 TABLE.row("turns: updates=3, every=2")(partial(_against, updates=3, every=2, batch_size=21))
 TABLE.row("WGAN, weights clipped, average kept")(partial(_against, wasserstein=True, keeps=True))
+
+
+@TABLE.row("ring GAN of a plain function: relativistic, R1 and R2")
+def ring_gan() -> Construct:
+    return Construct(program(mlp(2, 16, 16, 2)), (ring(21),), objective=RingGAN(), batch_size=8)

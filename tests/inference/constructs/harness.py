@@ -13,7 +13,7 @@ from torch import Tensor
 
 from plausible.inference.engines.batches import Batches
 from plausible.inference.engines.plans import weights_of_run
-from plausible.inference.engines.players import Players
+from plausible.inference.engines.players import Players, make_parameters
 from plausible.inference.engines.rounds import padded
 from plausible.inference.engines.sources import as_source
 from plausible.inference.graphs.equality import Supplied
@@ -95,6 +95,8 @@ def prepared(construct: Construct, seed: int = 0) -> Iterator[Prepared]:
             other = replace(batches.at(0), args=tuple(x[:-1] for x in batches.at(0).args))
         with OwnParameters():
             batches.layout = construct.objective.prepare(program, batches.at(0), other)
+            if batches.layout is None:
+                make_parameters(program, construct.objective, batches.at(0))
         players = Players(program, construct.objective, construct.objective.state(program), fabric)
         yield Prepared(construct, players, batches, weights_of_run(players))
 

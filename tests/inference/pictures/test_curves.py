@@ -19,6 +19,7 @@ from plausible.inference.pictures.curves import (
     latent_grid,
     latents_2d,
     loss_curve,
+    player_curves,
     reconstructions,
 )
 from plausible.inference.pictures.style import CLASS_COLOURS
@@ -219,6 +220,18 @@ def test_loss_curve_names_the_floor_and_keeps_it_in_the_frame() -> None:
     assert list(axes.lines[-1].get_ydata()) == [62.5, 62.5]
     assert axes.get_ylim()[0] < 62.5
     assert "floor 62.5" in words(figure)
+
+
+def test_player_curves_show_every_players_losses_in_a_panel_with_its_name() -> None:
+    losses = {"discriminator": some_losses(300), "generator": -some_losses(300)}
+    figure = player_curves(losses)
+    assert [axes.get_ylabel() for axes in figure.axes] == list(losses)
+    for axes, values in zip(figure.axes, losses.values(), strict=True):
+        assert np.allclose(axes.lines[0].get_ydata(), values)
+    with pytest.raises(DataError, match="no losses to draw"):
+        player_curves({})
+    with pytest.raises(DataError, match="vectors of one length"):
+        player_curves({"one": torch.ones(3), "other": torch.ones(4)})
 
 
 def test_decomposition_stacks_elbo_and_kl_below_the_exact_line() -> None:
