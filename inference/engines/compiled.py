@@ -12,10 +12,11 @@ from plausible.inference.engines.engine import Backend, Report
 from plausible.inference.engines.packing import Packing
 from plausible.inference.engines.phases import Phase, Terms
 from plausible.inference.engines.plans import Plan, weights_of_run
-from plausible.inference.engines.players import Players
+from plausible.inference.engines.players import Players, named_parameters
 from plausible.inference.engines.recorded import RecordedPhase
 from plausible.inference.graphs.capture import Refused
 from plausible.inference.graphs.graph import Unknown
+from plausible.inference.isolation import random_state_kept
 
 __all__ = ["CompiledEngine"]
 
@@ -64,9 +65,11 @@ class CompiledEngine:
         )
         self._seen: dict[tuple[object, ...], int] = {}
         self._flags = self._numbered(_flags(players))
-        self._phases = {self._kind(first): self._first_phase(first)}
+        self._phases: dict[object, Phase] = {}
         try:
-            self._prepare(first)
+            with random_state_kept(players.fabric.device):  # a source may draw at random
+                self._phases[self._kind(first)] = self._first_phase(first)
+                self._prepare(first)
         except BaseException:
             self.close()
             raise
@@ -78,11 +81,7 @@ class CompiledEngine:
     def advance(self, batches: Batches, number: int, limit: int) -> Tensor:
         if self._terms.watched:
             self._flags = self._numbered(_flags(self.players))
-        phase = self._phase(number)
-        if self._terms.watched and phase.plan is not None and number % _CHECKED_EVERY == 0:
-            self._check_again(phase, phase.plan, number)
-        if phase.pending():
-            phase.go_on(number)
+        phase = self._gone_on(number)
         engine, began = phase.engine(), time.perf_counter()
         if engine == "eager":
             rows = self.eager.advance(batches, number, limit)
@@ -99,6 +98,23 @@ class CompiledEngine:
         self._note(phase, engine, len(rows), number, time.perf_counter() - began)
         return rows
 
+    def _gone_on(self, number: int) -> Phase:
+        """The phase of this round, after what it is time for before it.
+
+        Graphs and code are compared on batches, which a source may draw at random.
+        """
+        phase = self._phases.get(self._kind(number))
+        checked = self._terms.watched and number % _CHECKED_EVERY == 0
+        if phase is not None and not (phase.pending() or checked):
+            return phase
+        with random_state_kept(self.players.fabric.device):
+            phase = self._phase(number)
+            if checked and phase.plan is not None:
+                self._check_again(phase, phase.plan, number)
+            if phase.pending():
+                phase.go_on(number)
+        return phase
+
     def _by_graph(self, phase: Phase, engine: str, number: int, limit: int) -> Tensor:
         if engine == "captured":
             assert phase.plan is not None
@@ -113,9 +129,9 @@ class CompiledEngine:
             phase.stop()
         self._packing.unpack()
 
-    def _kind(self, number: int) -> tuple[bool, int, int]:
-        """Rounds of one kind have batches of one shape, the same players, and the same flags."""
-        return self.batches.is_short(number), number % self._terms.cycle, self._flags
+    def _kind(self, number: int) -> tuple[bool, tuple[int, ...], int]:
+        """Rounds of one kind have batches of one shape, the same turns, and the same flags."""
+        return self.batches.is_short(number), self.players.turns(number), self._flags
 
     def _numbered(self, flags: tuple[object, ...]) -> int:
         return self._seen.setdefault(flags, len(self._seen))
@@ -159,8 +175,7 @@ class CompiledEngine:
         try:
             return self._plan(number)
         except Refused as refused:
-            self._report.notes.append(f"some rounds run step by step in Pyro, because {refused}")
-            self._report.fallback = True
+            self._report.fall_back(f"some rounds run step by step in Pyro, because {refused}")
             return None
 
     def _check_again(self, phase: Phase, plan: Plan, number: int) -> None:
@@ -200,5 +215,5 @@ def _flags(players: Players) -> tuple[object, ...]:
         for name, value in vars(module).items()
         if isinstance(value, (bool, int, float, str))
     ]
-    frozen = [p.requires_grad for p in players.program.parameters()]
+    frozen = [p.requires_grad for _, p in named_parameters(players.program, players.state)]
     return *kept, *frozen, repr(players.objective)

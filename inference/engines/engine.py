@@ -64,6 +64,12 @@ class Report:
         """This engine trains from this step on."""
         self.engine, self.since, self.reason = engine, number, reason
 
+    def fall_back(self, note: str) -> None:
+        """Some rounds run slower than they might; each reason is noted once."""
+        self.fallback = True
+        if note not in self.notes:
+            self.notes.append(note)
+
     def backend(self) -> Backend:
         rates = {name: n / t for name, (n, t) in self.spent.items() if t > 0}
         reason = "; ".join([self.reason, *self.notes]) + "."

@@ -109,8 +109,7 @@ class Phase:
         except Refused as refused:
             self.stage, self.compiled = "decided", False
             which = "some rounds are " if self.short else ""
-            self.terms.report.notes.append(f"{which}not compiled, because {refused}")
-            self.terms.report.fallback = True
+            self.terms.report.fall_back(f"{which}not compiled, because {refused}")
 
     def leave(self) -> None:
         """From now on Pyro carries out the rounds."""
@@ -163,7 +162,7 @@ class Phase:
         """Load the code if it is there, or begin to compile, if enough training is left."""
         step, code = self.step, self._code
         assert step is not None and code is not None
-        share = (1 / self.terms.batches.per_epoch if self.short else 1.0) / self.terms.cycle
+        share = self._share() * (1 / self.terms.batches.per_epoch if self.short else 1.0)
         typical = statistics.median(self.seconds["captured"])
         left = typical * (self.terms.steps - number) * share
         imported = "torch._inductor.compile_fx" in sys.modules
@@ -178,6 +177,13 @@ class Phase:
             if not self.short:
                 why = f": compiling would not pay for the {left:.2g} s that are left"
                 self.terms.report.reason += why
+
+    def _share(self) -> float:
+        """The share of a cycle's rounds in which the same players act."""
+        assert self.plan is not None
+        turns = self.plan.players.turns
+        rounds = range(self.terms.cycle)
+        return sum(turns(number) == self.plan.turns for number in rounds) / len(rounds)
 
     def _take(self, number: int) -> None:
         """Load the code; where a file of an earlier run is damaged, it is compiled anew."""

@@ -13,6 +13,7 @@ from plausible.inference.graphs.passes import (
     lift_constants,
     lift_noise,
     written_constants,
+    written_inputs,
 )
 from plausible.inference.graphs.text import Operations
 
@@ -83,6 +84,7 @@ def captured(
     unknown = written_constants(graph)
     if unknown:
         raise Unknown(unknown)
+    written = graph.meta["written"] | (written_inputs(graph) & {*range(len(state))})
     held = lift_constants(graph)
     fixed = [x.detach() for x in held]
     inputs = [*state, *rest, *fixed]
@@ -91,7 +93,7 @@ def captured(
     fixed += hoist(graph, known, inputs)
     fixed = _read(graph, first, fixed)
     shapes = lift_noise(graph, noise) if noise is not None else []
-    return Graph(Operations(graph), fixed, shapes, graph.meta["written"], held)
+    return Graph(Operations(graph), fixed, shapes, written, held)
 
 
 def _read(graph: GraphModule, first: int, fixed: list[Tensor]) -> list[Tensor]:

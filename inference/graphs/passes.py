@@ -18,6 +18,7 @@ __all__ = [
     "turn_narrow",
     "write_out_vectors",
     "written_constants",
+    "written_inputs",
 ]
 
 aten = torch.ops.aten
@@ -257,16 +258,31 @@ def written_constants(graph: GraphModule) -> list[Tensor]:
     return [getattr(graph, name) for name in dict.fromkeys(names)]
 
 
+def written_inputs(graph: GraphModule) -> set[int]:
+    """Positions of the inputs that a graph writes to, also where it leaves their values alone.
+
+    A spectral norm that has converged does so: its vectors come out as they went in.
+    """
+    written = _written(graph)
+    inputs = [node for node in graph.graph.nodes if node.op == "placeholder"]
+    return {i for i, node in enumerate(inputs) if node in written}
+
+
 def _written(graph: GraphModule) -> set[Node]:
     """Nodes that are written to in place, and those whose memory they share."""
     written: set[Node] = set()
     for node in graph.graph.nodes:
         if _is_writing(node):
-            target = node.args[0]
+            target = _shared(node)
             while isinstance(target, Node) and target not in written:
                 written.add(target)
-                target = target.args[0] if _is_view(target) else None
+                target = _shared(target) if _is_view(target) else None
     return written
+
+
+def _shared(node: Node) -> Any:
+    """What an operation writes to, or is a view of: its `out`, where it has one."""
+    return node.kwargs.get("out", node.args[0] if node.args else None)
 
 
 def _is_writing(node: Node) -> bool:

@@ -1,36 +1,66 @@
 """Why training stopped: a value that is not finite, memory that ran out, a step that failed."""
 
+import warnings
 from pathlib import Path
 
 import pyro
 import torch
 from torch import Tensor
 
-from plausible.inference.program import Program
+from plausible.inference.engines.players import Players, listed, named_parameters
 from plausible.models.errors import TrainingError
 from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.tracing import traces
 
 __all__ = [
+    "TrainingWarning",
     "failed",
     "not_finite",
     "out_of_memory",
     "parameter_not_finite",
+    "warn_of_missing_gradients",
     "weights_not_finite",
 ]
 
 
-def not_finite(program: Program, batch: Batch, step: int, checkpoint: Path | None) -> TrainingError:
-    """The error for a loss that is not finite: names step, culprit and last good checkpoint."""
+class TrainingWarning(UserWarning):
+    """Something in a run is probably not meant as it is."""
+
+
+def warn_of_missing_gradients(players: Players) -> None:
+    """Name the parameters on which their players' first losses did not depend."""
+    for player, names in players.without_gradient.items():
+        if names:
+            warnings.warn(
+                f"The {player} does not depend on {listed(names)}, which training will leave as "
+                "it is. Use it in the model or guide, or freeze it with requires_grad_(False).",
+                TrainingWarning,
+                stacklevel=2,
+            )
+
+
+def not_finite(
+    players: Players, player: int, batch: Batch, step: int, checkpoint: Path | None
+) -> TrainingError:
+    """The error for a loss that is not finite: names step, culprit and last good checkpoint.
+
+    Args:
+        players: of the run.
+        player: the first whose loss was not finite.
+        batch: the data of the step.
+        step: steps done before it.
+        checkpoint: the last one written.
+    """
+    whose = f" of the {players.names[player]}" if len(players.names) > 1 else ""
     return TrainingError(
-        f"The loss of step {step + 1} is not finite: {_culprit(program, batch)}. "
+        f"The loss{whose} in step {step + 1} is not finite: {_culprit(players, batch)}. "
         f"{_saved(checkpoint)} A smaller learning rate, or a floor on scales, often helps."
     )
 
 
-def parameter_not_finite(program: Program) -> str | None:
+def parameter_not_finite(players: Players) -> str | None:
     """The name of the first trainable parameter with a value that is not finite."""
-    for name, parameter in program.named_parameters():
+    for name, parameter in named_parameters(players.program, players.state):
         if parameter.requires_grad and not bool(parameter.isfinite().all()):
             return str(name)
     return None
@@ -48,13 +78,15 @@ def _saved(checkpoint: Path | None) -> str:
     return f"The last good checkpoint is {checkpoint}." if checkpoint else "Nothing was saved."
 
 
-def _culprit(program: Program, batch: Batch) -> str:
-    parameter = parameter_not_finite(program)
+def _culprit(players: Players, batch: Batch) -> str:
+    parameter = parameter_not_finite(players)
     if parameter is not None:
         return f"the parameter {parameter!r} was not finite before it"
+    if batch.layout is None:  # only the objective knows what it does with model and data
+        return "no parameter is, but the objective's value is"
     try:
         with torch.no_grad(), pyro.validation_enabled(False):
-            model, guide = traces(program, batch)
+            model, guide = traces(players.program, batch)
             model.compute_log_prob()
             guide.compute_log_prob()
     except Exception as error:  # a model that cannot even run on this batch

@@ -28,6 +28,7 @@ from plausible.inference.training.failures import (
     not_finite,
     out_of_memory,
     parameter_not_finite,
+    warn_of_missing_gradients,
     weights_not_finite,
 )
 from plausible.inference.training.prepare import Prepared
@@ -65,7 +66,7 @@ class Run:
         self.losses[: self.step] = prepared.losses.to(self.device)
         self._saved_at, self._saved_step = time.perf_counter(), -1
         self._chunk, self._checked = 1, self.step
-        self._fallback = ""
+        self._fallback, self._warned = "", False
         self._random_states: list[Tensor] = []
         self._stored = -1
 
@@ -88,6 +89,7 @@ class Run:
             seconds=self.seconds,
             interrupted=self.interrupted,
             backend=self.engine.backend,
+            state=self.prepared.state,
             params={name: value.detach().clone() for name, value in stored},
             checkpoint=self.written,
             _store=store,
@@ -99,7 +101,7 @@ class Run:
             "model": description(self.model),
             "weights": {name: w.cpu() for name, w in weights_of(self.program).items()},
             "engine_state": self.prepared.players.state_dict(),
-            "objective_state": self.prepared.state.state_dict(),
+            "objective_state": {n: x.cpu() for n, x in self.prepared.state.state_dict().items()},
             "rng": [generator.get_state() for generator in generators(self.device)],
             "step": self.step,
             "seconds": self.seconds,
@@ -123,6 +125,9 @@ class Run:
             while self.step < self.steps:
                 self._tell(bar)
                 self._advance()
+                if not self._warned:
+                    self._warned = True
+                    warn_of_missing_gradients(self.prepared.players)
                 self.seconds = before + time.perf_counter() - began
                 if self._after(bar):
                     break
@@ -184,19 +189,25 @@ class Run:
         bad = since + int((~window.isfinite()).any(1).nonzero()[0])
         for generator, state in zip(generators(self.device), self._random_states, strict=False):
             generator.set_state(state)  # the culprit is looked for with the draws of the step
+        player = int((~self.losses[bad].isfinite()).nonzero()[0])
         with on_device(self.device):
-            raise not_finite(self.program, self.batches.at(bad), bad, self.written)
+            batch = self.batches.at(bad)
+            raise not_finite(self.prepared.players, player, batch, bad, self.written)
 
     def _after(self, bar: Bar) -> bool:
         """Show, save and call back; returns whether to stop."""
         epoch = self.step // self.batches.per_epoch
         if bar.due() or self.step == self.steps:
-            bar.draw(self.step, float(self.losses[self.step - 1, 0]), self._label())
+            bar.draw(self.step, self._latest(), self._label())
         stop = self._call_back(epoch) if self.callbacks else False
         if self.prepared.folder and time.perf_counter() - self._saved_at >= self.checkpoint_seconds:
             self._check_finite(self._checked)
             self._save()
         return stop or self.interrupted
+
+    def _latest(self) -> dict[str, float]:
+        """Every player's loss in the last step."""
+        return dict(zip(self.names, self.losses[self.step - 1].tolist(), strict=True))
 
     def _label(self) -> str:
         """The epoch, where it has several steps, and the engine."""
@@ -225,7 +236,7 @@ class Run:
 
     def _save(self) -> None:
         """Write a checkpoint, but never one whose weights are not finite."""
-        culprit = parameter_not_finite(self.program)
+        culprit = parameter_not_finite(self.prepared.players)
         if culprit is not None:
             raise weights_not_finite(culprit, self.step, self.written)
         self._saved_at = time.perf_counter()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from plausible.inference.engines.batches import Batches
-from plausible.inference.engines.players import Players
+from plausible.inference.engines.players import Players, make_parameters
 from plausible.inference.engines.sources import (
     Source,
     TensorSource,
@@ -125,8 +125,10 @@ def _layout(
         program.check(*batch.args)
     with OwnParameters(), on_device(device):
         layout = asked.objective.prepare(program, batch, other)
-    if isinstance(source, TensorSource) and other is not None:
-        with on_device(device):
+    with on_device(device):
+        if layout is None:
+            make_parameters(program, asked.objective, batch)
+        elif isinstance(source, TensorSource) and other is not None:
             check_supports(program, batch, source.tensors)
     return layout
 

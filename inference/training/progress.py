@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
@@ -27,7 +27,8 @@ class Bar:
         self.display, self.total, self.description = display, total, description
         self.began, self.first = time.perf_counter(), done
         self.next = self.began
-        self.done, self.loss, self.rate = done, "", 0.0
+        self.done, self.rate = done, 0.0
+        self.losses: list[str] = []
 
     def due(self) -> bool:
         """Whether the bar is to be redrawn now."""
@@ -41,19 +42,22 @@ class Bar:
             self.display.sentences.add(sentence)
             self.display.console.print(sentence, markup=False, highlight=False)
 
-    def draw(self, done: int, loss: float, description: str) -> None:
-        """Redraw the bar with the number of steps done and the loss of the last."""
+    def draw(self, done: int, losses: Mapping[str, float], description: str) -> None:
+        """Redraw the bar with the number of steps done and every player's latest loss."""
         if self.display is None:
             return
         now = time.perf_counter()
-        self.done, self.loss, self.description = done, f"loss {loss:,.3f}", description
+        names = losses if len(losses) > 1 else ["loss"]
+        shown = zip(names, losses.values(), strict=True)
+        self.losses = [f"{name} {loss:,.3f}" for name, loss in shown]
+        self.done, self.description = done, description
         self.rate = (done - self.first) / max(now - self.began, 1e-9)
         self.display.live.refresh()
         self.next = now + _INTERVAL
 
     def line(self, columns: int) -> Text | Table:
         """The bar and its numbers; where they do not fit into one line, the bar gives way."""
-        numbers = [f"{self.done:,}/{self.total:,}", self.loss]
+        numbers = [f"{self.done:,}/{self.total:,}", *self.losses]
         if self.rate:
             left = timedelta(seconds=round((self.total - self.done) / self.rate))
             speed = f"{self.rate:,.0f}" if self.rate >= 10 else f"{self.rate:.2f}"

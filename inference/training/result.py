@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pyro
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from plausible.inference.engines.engine import Backend
 
@@ -49,6 +50,7 @@ class Fit:
         seconds: time in the training loop, those before a resumption included.
         interrupted: whether Ctrl-C ended it.
         backend: which engine trained, and why.
+        state: what the objective holds besides the model, such as a discriminator or averages.
         params: values of the parameters that the user's own `pyro.param` and `pyro.module`
             statements and Pyro modules made, by Pyro's names, in the user's (constrained) space.
         checkpoint: the file that holds the run; None without `out`.
@@ -60,14 +62,16 @@ class Fit:
     seconds: float
     interrupted: bool
     backend: Backend
+    state: nn.Module
     params: dict[str, Tensor] = field(default_factory=dict)
     checkpoint: Path | None = None
     _store: Any = field(default=None, repr=False)
 
     @property
     def loss(self) -> Tensor:
-        """The first player's losses, shape (steps,)."""
-        return next(iter(self.losses.values()))
+        """The loss of every step, shape (steps,); (steps, players) where there are several."""
+        losses = list(self.losses.values())
+        return losses[0] if len(losses) == 1 else torch.stack(losses, dim=1)
 
     @contextmanager
     def scope(self) -> Iterator[None]:

@@ -60,7 +60,7 @@ def traces(program: Program, batch: Batch) -> tuple[Trace, Trace]:
 
 @contextmanager
 def probing(program: Program | nn.Module) -> Iterator[None]:
-    """Run a program, or a module, with Pyro's checks on, and leave its buffers (batch norm) as they were."""
+    """Run with Pyro's checks on, and leave a program's or module's buffers as they were."""
     buffers = list(program.buffers()) if isinstance(program, nn.Module) else []
     buffers = [buffer for buffer in buffers if not is_lazy(buffer)]
     saved = [buffer.clone() for buffer in buffers]

@@ -7,6 +7,7 @@ pairing, gradient penalties on data and on draws, no momentum, an average of the
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import pyro
@@ -40,7 +41,7 @@ def ring(count: int, seed: int = 0) -> Tensor:
 def mlp(*widths: int) -> nn.Sequential:
     """Layers with leaky rectifiers between them, initialised as He et al. (2015) do."""
     layers: list[nn.Module] = []
-    for size, width in zip(widths[:-1], widths[1:], strict=True):
+    for size, width in pairwise(widths):
         linear = nn.Linear(size, width)
         nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
         nn.init.zeros_(linear.bias)

@@ -20,9 +20,14 @@ class Watched(toys.TwoPlayers):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.turns: list[str] = []
-        self.weights: list[dict[str, Tensor]] = []
-        self.batches: list[Tensor] = []
+        self.turns: list[str]
+        self.weights: list[dict[str, Tensor]]
+        self.batches: list[Tensor]
+
+    def state(self, model: Any) -> nn.Module:
+        """Made when a run begins, and before that for a try, which is forgotten."""
+        self.turns, self.weights, self.batches = [], [], []
+        return super().state(model)
 
     def note(self, name: str, model: nn.Module, batch: Batch) -> None:
         self.turns.append(name)
@@ -116,7 +121,7 @@ def test_losses_come_by_name_and_a_resting_player_repeats_its_last() -> None:
     )
     assert list(result.losses) == ["critic", "generator"]
     assert all(loss.shape == (7,) for loss in result.losses.values())
-    assert result.loss is result.losses["critic"]
+    assert torch.equal(result.loss, torch.stack(list(result.losses.values()), 1))
     generator = result.losses["generator"]
     assert torch.equal(generator[:3], generator[0].expand(3))
     assert torch.equal(generator[3:6], generator[3].expand(3)) and generator[3] != generator[0]
@@ -128,6 +133,10 @@ def test_the_state_moves_after_every_round_and_is_given_to_the_losses() -> None:
     states: list[float] = []
 
     class Averaging(toys.TwoPlayers):
+        def state(self, model: Any) -> nn.Module:
+            states.clear()  # of the try before the run
+            return super().state(model)
+
         def critic_loss(self, model: Any, batch: Batch, state: Any) -> Tensor:
             states.append(state.average.item())
             return super().critic_loss(model, batch, state)
