@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # for tools that read types; tests/test_lazy.py holds it to t
         sample_posterior,
     )
     from plausible.inference.training.checkpoints import load
+    from plausible.inference.training.failures import TrainingWarning
     from plausible.inference.training.fit import fit
     from plausible.inference.training.result import Fit, Progress
 
@@ -28,6 +29,7 @@ __all__ = [
     "LogDensity",
     "PosteriorWarning",
     "Progress",
+    "TrainingWarning",
     "diagnostics",
     "evaluate",
     "evaluating",
@@ -46,6 +48,7 @@ lazy(
         "posterior.log_density": "LogDensity log_density",
         "posterior.sampling": "Diagnosis PosteriorWarning diagnostics sample_posterior",
         "training.checkpoints": "load",
+        "training.failures": "TrainingWarning",
         "training.fit": "fit",
         "training.result": "Fit Progress",
     },

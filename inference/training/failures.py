@@ -51,9 +51,9 @@ def not_finite(
         step: steps done before it.
         checkpoint: the last one written.
     """
-    whose = f" of the {players.names[player]}" if len(players.names) > 1 else ""
+    whose = f", the {players.names[player]}'s," if len(players.names) > 1 else ""
     return TrainingError(
-        f"The loss{whose} in step {step + 1} is not finite: {_culprit(players, batch)}. "
+        f"The loss of step {step + 1}{whose} is not finite: {_culprit(players, batch)}. "
         f"{_saved(checkpoint)} A smaller learning rate, or a floor on scales, often helps."
     )
 

@@ -1,5 +1,6 @@
 """Which of a model's plates run over the batch, found by running it on two batch sizes."""
 
+import inspect
 import sys
 from typing import Any
 
@@ -86,6 +87,8 @@ def _checked_traces(program: Program, batch: Batch, ran: int = 0) -> tuple[Trace
     Args:
         ran: number of data on which the program ran before.
     """
+    for role in ("guide", "model"):
+        _check_arguments(program, role, batch)
     try:
         model, guide = traces(program, batch)
         for trace in (model, guide):
@@ -107,6 +110,20 @@ def _checked_traces(program: Program, batch: Batch, ran: int = 0) -> tuple[Trace
             f"{inputs}: {reason[:_LONGEST_REASON].rstrip(' .')}.{hint if ran else ''}"
         ) from error
     return model, guide
+
+
+def _check_arguments(program: Program, role: str, batch: Batch) -> None:
+    """Refuse a model or guide that does not take the tensors and constants of a batch."""
+    try:
+        inspect.signature(getattr(program, role)).bind(*batch.args, **batch.context)
+    except TypeError as error:
+        given = f"{len(batch.args)} tensor{'' if len(batch.args) == 1 else 's'} of data"
+        if batch.context:
+            given += f" and the context {', '.join(batch.context)}"
+        raise ModelError(
+            f"The {role} of {type(program).__name__} does not take {given}: {error}. Write a "
+            f"`{role}` that takes the tensors by position and the context by name."
+        ) from error
 
 
 def _samples(trace: Trace) -> list[tuple[str, Any]]:
