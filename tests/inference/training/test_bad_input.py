@@ -216,7 +216,7 @@ def test_supports_that_differ_between_rows_are_not_mistaken() -> None:
         ({"callbacks": print}, ModelError, r"callbacks is a list.*\[callback\]"),
         ({"callbacks": ["plot"]}, ModelError, "callbacks is a list of functions"),
         ({"context": [1]}, ModelError, "context is a dictionary .* list"),
-        ({"context": {"scale": 2.0}}, ModelError, "does not run .*'scale'"),
+        ({"context": {"scale": 2.0}}, ModelError, "does not take .*the context scale"),
         ({"objective": "elbo"}, ModelError, r"must be an Objective.*'elbo'"),
         ({"objective": MaximumLikelihood}, ModelError, "Pass an instance of the class"),
         ({"resume": "nowhere"}, CheckpointError, "no checkpoint at nowhere"),
