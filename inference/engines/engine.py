@@ -65,8 +65,12 @@ class Report:
         self.engine, self.since, self.reason = engine, number, reason
 
     def fall_back(self, note: str) -> None:
-        """Some rounds run slower than they might; each reason is noted once."""
+        """Some rounds run slower than they might, because of this."""
         self.fallback = True
+        self.note(note)
+
+    def note(self, note: str) -> None:
+        """Say this too, once."""
         if note not in self.notes:
             self.notes.append(note)
 

@@ -168,7 +168,7 @@ class RecordedPhase(Phase):
         try:
             code = fused.machine_code(number)
             if not self.terms.wait:
-                rounds = (self.terms.steps - number) / self.terms.cycle
+                rounds = (self.terms.steps - number) * self._share()
                 if recorded.timed(number) * rounds < (LOADING if code.kept() else _FUSING):
                     return
             self._fused, self._code = fused, code
@@ -211,5 +211,5 @@ class RecordedPhase(Phase):
     def _not_fused(self, refused: Refused) -> None:
         if self._code is not None:
             _FAILED[self._code.name] = str(refused)
-        self.terms.report.notes.append(f"the kernels are PyTorch's own, because {refused}")
+        self.terms.report.note(f"the kernels are PyTorch's own, because {refused}")
         self._fused = self._code = None
