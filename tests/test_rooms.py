@@ -72,6 +72,15 @@ def test_a_room_imports_only_rooms_below_it(path: Path) -> None:
     assert not above, f"{own} stands below {sorted(above)}"
 
 
+def test_a_chapter_of_fairness_knows_no_other_chapter() -> None:
+    # Seen failing while the simulated arrests took their flags from the proxies.
+    chapters = set(LAYERS[CHAPTERS])
+    for chapter in sorted(chapters):
+        for path in sorted((ROOT / chapter).glob("*.py")):
+            rooms = set(imported_rooms(path.read_text(encoding="utf-8")))
+            assert not rooms & (chapters - {chapter}), path
+
+
 def test_every_room_has_a_place_among_the_layers() -> None:
     rooms = {room_of(path.relative_to(ROOT).with_suffix("").parts) for path in modules()}
     assert {room for room in rooms if not room.endswith("__init__")} == set(LEVEL)

@@ -8,7 +8,7 @@ from scipy import optimize, special
 
 from plausible.inference.errors import DataError
 
-__all__ = ["Logistic", "fit_logistic", "halves", "held_out", "refitted"]
+__all__ = ["Logistic", "fit_logistic", "halves", "held_out", "highest", "refitted"]
 
 Array = NDArray[np.float64]
 
@@ -155,3 +155,22 @@ def refitted(
     for b in range(draws):
         moved[:, b] = wide.T @ ((random.standard_exponential(len(y)) - 1) * (y - p))
     return np.c_[at, np.ones(len(at))] @ (w[:, None] + np.linalg.solve(hessian, moved))
+
+
+def highest(scores: Array, wanted: int, seed: int) -> NDArray[np.int64]:
+    """Flags, 1 or 0, of the rows with the `wanted` highest scores in each column.
+
+    Ties are broken at random: in the order of the rows they would favour groups that come first.
+
+    Args:
+        scores: shape (rows, columns).
+        wanted: how many are flagged.
+        seed: of the order of ties, the same in each column.
+    """
+    flags = np.zeros(scores.shape, dtype=np.int64)
+    shuffled = np.random.default_rng(seed).permutation(len(scores))
+    # Sums of the same numbers can differ in their last digits, which would make an order of ties.
+    rounded = scores[shuffled].round(9)
+    order = shuffled[np.argsort(-rounded, axis=0, kind="stable")[:wanted]]
+    np.put_along_axis(flags, order, 1, axis=0)
+    return flags

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from plausible.fairness.estimation.comparison import Contrasts
 from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
-from plausible.fairness.estimation.logistic import halves, refitted
+from plausible.fairness.estimation.logistic import halves, highest, refitted
 from plausible.fairness.reporting.analysis import Finding
 
-__all__ = ["Dropped", "dropped", "top"]
+__all__ = ["Dropped", "dropped"]
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -53,7 +53,7 @@ def dropped(X: Array, g: Whole, outcome: Whole, names: Sequence[str], *, seed: i
     tables = (np.c_[X, np.eye(len(names))[g]], X)
     wanted = int(outcome[~train].sum())
     flagged = [
-        top(refitted(z[train], outcome[train], z[~train], _REFITS, seed=seed), wanted, seed)
+        highest(refitted(z[train], outcome[train], z[~train], _REFITS, seed=seed), wanted, seed)
         for z in tables
     ]
     g, outcome = g[~train], outcome[~train]
@@ -90,25 +90,6 @@ def dropped(X: Array, g: Whole, outcome: Whole, names: Sequence[str], *, seed: i
             estimates += [before, after, change]
             findings.append(_gap(f"The {rate} ({meaning})", before, after, change))
     return Dropped(findings, estimates)
-
-
-def top(scores: Array, wanted: int, seed: int) -> Whole:
-    """1 for so many rows with the highest scores, in each column, and 0 for the others.
-
-    Ties are broken at random: in the order of the rows they would favour groups that come first.
-
-    Args:
-        scores: shape (rows, columns).
-        wanted: how many are flagged.
-        seed: of the order of ties, the same in each column.
-    """
-    flags = np.zeros(scores.shape, dtype=np.int64)
-    shuffled = np.random.default_rng(seed).permutation(len(scores))
-    # Sums of the same numbers can differ in their last digits, which would make an order of ties.
-    rounded = scores[shuffled].round(9)
-    order = shuffled[np.argsort(-rounded, axis=0, kind="stable")[:wanted]]
-    np.put_along_axis(flags, order, 1, axis=0)
-    return flags
 
 
 def _rates(

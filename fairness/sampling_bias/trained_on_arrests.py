@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
-from plausible.fairness.estimation.logistic import refitted
+from plausible.fairness.estimation.logistic import highest, refitted
 from plausible.fairness.estimation.posteriors import inference_data
-from plausible.fairness.proxies.proxy_scores import top
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import deviations, under_each
@@ -72,7 +71,7 @@ def trained_on_arrests(
         for label, target in (("use", y), ("arrests", arrested))
     }
     wanted = round(flagged * int((~train).sum()))
-    taken = {k: top(s, wanted, seed) for k, s in scores.items()}
+    taken = {k: highest(s, wanted, seed) for k, s in scores.items()}
     kinds = 4 * g[~train, None] + 2 * taken["use"] + taken["arrests"]
     cells = np.stack([np.bincount(kind, minlength=4 * len(names)) for kind in kinds.T])
     by_use, by_arrests = _among_flagged(cells, _PRIORS[0], seed)
