@@ -138,55 +138,72 @@ class Rounds:
         return repr((graphs, after, rest, self.batch, self.each, self.count, self.in_place))
 
     def __call__(self, *inputs: Tensor) -> Tensor:
-        given = iter(inputs)
-        moments = [list(optimizer.moments) for optimizer in self.optimizers]
-        own = [
-            [[next(given) for _ in range(1 + len(names))] for _ in groups] + [[next(given)]]
-            for groups, names in zip(self.groups, moments, strict=True)
-        ]
-        others = [next(given) for _ in self.others]
-        fixed = {i: [next(given) for _ in range(t.fixed)] for i, t in self.turns.items()}
-        after_fixed = [next(given) for _ in range(self.after_fixed)]
-        batch = [next(given) for _ in range(self.batch)]
-        noise = next(given) if self.draws else None
-        rounds = next(given) if self.count > 1 else None
-
-        state = [[list(group) for group in groups] for groups in own]
+        given = self._read(inputs)
+        state = [[list(group) for group in groups] for groups in given.own]
         losses, alive = [], None
         for k in range(self.count):
-            go = rounds > k if rounds is not None else None
+            go = given.rounds > k if given.rounds is not None else None
             if alive is not None and go is not None:
                 go = go & alive
             kept = {
-                j: others[j].clone()
+                j: given.others[j].clone()
                 for j, i in enumerate(self.others)
                 if go is not None and i in self.written
             }
-            row, start = [], 0
-            for i in self.order:
-                turn = self.turns[i]
-                draws: list[Tensor] = []
-                if noise is not None:
-                    draws, start = cut(noise[k], turn.noise, start)
-                data = [x[k] for x in batch] if self.each else batch
-                weights = self._weights(state, others)
-                loss, *gradients = turn.operations(*weights, *data, *fixed[i], *draws)
-                finite = loss.isfinite()
-                alive = finite if alive is None else alive & finite
-                allowed = finite if go is None else go & finite
-                state[i] = self._moved(i, state[i], gradients, allowed)
-                row.append(loss)
+            row, alive = self._round(k, given, state, go, alive)
             if self.after is not None:
-                self.after(*self._weights(state, others), *after_fixed)
+                self.after(*self._weights(state, given.others), *given.after_fixed)
             for j, old in kept.items():
-                others[j].copy_(torch.where(go, others[j], old))  # type: ignore[arg-type]
-            losses.append(torch.stack(row))
-        for groups, moved in zip(own, state, strict=True):
+                value = torch.where(go, given.others[j], old)  # type: ignore[arg-type]
+                given.others[j].copy_(value)
+            losses.append(row)
+        for groups, moved in zip(given.own, state, strict=True):
             for group, values in zip(groups, moved, strict=True):
                 for old, new in zip(group, values, strict=True):
                     if new is not old:
                         old.copy_(new)
         return torch.stack(losses)
+
+    def _read(self, inputs: Sequence[Tensor]) -> "_Inputs":
+        given = iter(inputs)
+        moments = [list(optimizer.moments) for optimizer in self.optimizers]
+        return _Inputs(
+            own=[
+                [[next(given) for _ in range(1 + len(names))] for _ in groups] + [[next(given)]]
+                for groups, names in zip(self.groups, moments, strict=True)
+            ],
+            others=[next(given) for _ in self.others],
+            fixed={i: [next(given) for _ in range(t.fixed)] for i, t in self.turns.items()},
+            after_fixed=[next(given) for _ in range(self.after_fixed)],
+            batch=[next(given) for _ in range(self.batch)],
+            noise=next(given) if self.draws else None,
+            rounds=next(given) if self.count > 1 else None,
+        )
+
+    def _round(
+        self,
+        k: int,
+        given: "_Inputs",
+        state: list[list[list[Tensor]]],
+        go: Tensor | None,
+        alive: Tensor | None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """The losses of a round's turns, which move the state, and whether all were finite."""
+        losses, start = [], 0
+        for i in self.order:
+            turn = self.turns[i]
+            draws: list[Tensor] = []
+            if given.noise is not None:
+                draws, start = cut(given.noise[k], turn.noise, start)
+            data = [x[k] for x in given.batch] if self.each else given.batch
+            weights = self._weights(state, given.others)
+            loss, *gradients = turn.operations(*weights, *data, *given.fixed[i], *draws)
+            finite = loss.isfinite()
+            alive = finite if alive is None else alive & finite
+            allowed = finite if go is None else go & finite
+            state[i] = self._moved(i, state[i], gradients, allowed)
+            losses.append(loss)
+        return torch.stack(losses), alive
 
     def _weights(self, state: list[list[list[Tensor]]], others: list[Tensor]) -> list[Tensor]:
         weights = dict(zip(self.others, others, strict=True))
@@ -224,8 +241,21 @@ class Rounds:
         return [*new, [step]]
 
 
+@dataclass
+class _Inputs:
+    """The inputs of `Rounds` by what they are, in their order."""
+
+    own: list[list[list[Tensor]]]
+    others: list[Tensor]
+    fixed: dict[int, list[Tensor]]
+    after_fixed: list[Tensor]
+    batch: list[Tensor]
+    noise: Tensor | None
+    rounds: Tensor | None
+
+
 def _rule(optimizer: Optimizer) -> str:
-    """What an optimiser does, as a graph: a name need not tell what a user's schedule computes."""
+    """What an optimiser does, as a graph: its name does not say what a user's schedule computes."""
     names = list(optimizer.moments)
 
     def step(parameter: Tensor, gradient: Tensor, step: Tensor, *values: Tensor) -> list[Tensor]:

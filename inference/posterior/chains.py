@@ -42,7 +42,7 @@ class NoStart(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What every chain is told.
+    """What every chain has to know.
 
     Attributes:
         tune: draws for adaptation, which are not kept.
@@ -60,7 +60,7 @@ class Settings:
 
 
 class Chains:
-    """Chains that run until they have so many draws, wait, and go on from there.
+    """Chains that run to a number of draws, wait, and go on from there.
 
     Attributes:
         done: draws that every chain has made, those for adaptation included.
@@ -102,9 +102,9 @@ class Chains:
         """End all chains; returns their statistics, by ArviZ's names, each (chains, draws)."""
         for end in self._ends:
             end.send(None)
-        made = [_received(end)[1] for end in self._ends]
+        statistics = [_received(end)[1] for end in self._ends]
         count = sum(len(part) for part in self._draws[0])
-        return {name: np.stack([m[name][:count] for m in made]) for name in made[0]}
+        return {name: np.stack([m[name][:count] for m in statistics]) for name in statistics[0]}
 
 
 @contextlib.contextmanager

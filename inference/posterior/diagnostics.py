@@ -53,8 +53,8 @@ class Convergence:
 
 def largest_r_hat(values: Mapping[str, Any]) -> tuple[float, str]:
     """The largest R-hat of all components, and the one that it belongs to."""
-    found = [(_r_hat(x), name) for name, x in _columns(values) if x.shape[0] > 1]
-    return max(found, default=(float("nan"), ""))
+    ratios = [(_r_hat(x), name) for name, x in _columns(values) if x.shape[0] > 1]
+    return max(ratios, default=(float("nan"), ""))
 
 
 def _columns(values: Mapping[str, Any]) -> Any:

@@ -25,8 +25,8 @@ from plausible.inference.posterior.joint_checks import (
     outside_support,
 )
 from plausible.inference.posterior.sites import (
-    Found,
     Inverted,
+    RandomLatents,
     SetTo,
     Site,
     Unconstrained,
@@ -79,7 +79,7 @@ class Joint:
         self._program, self._data = _callable(model), data
         self._context = {name: frozen(x, torch.float64) for name, x in context.items()}
         with torch.no_grad():
-            trace, self._shapes = self._found()
+            trace, self._shapes = self._run_at_random()
             values = {n: s["value"] for n, s in trace.nodes.items() if s["type"] == "param"}
             self.parameters = {name: in_float64(value).detach() for name, value in values.items()}
             self._program = poutine.substitute(self._program, data=self.parameters)
@@ -164,10 +164,10 @@ class Joint:
             )
         return poutine.trace(program).get_trace(*self._data, **self._context)
 
-    def _found(self) -> tuple[Trace, dict[str, torch.Size]]:
+    def _run_at_random(self) -> tuple[Trace, dict[str, torch.Size]]:
         """A run from random latent values; the errors of the model's own are explained."""
         try:
-            with Found() as found:
+            with RandomLatents() as latents:
                 trace = poutine.trace(self._program).get_trace(*self._data, **self._context)
             trace.compute_log_prob()
             for name, site in samples(trace).items():
@@ -182,13 +182,13 @@ class Joint:
         except Exception as error:
             text = str(error).partition("Trace Shapes:")[0]
             raise ModelError(_explained(self._data, text or type(error).__name__)) from error
-        return trace, found.shapes
+        return trace, latents.shapes
 
     def _check_supports(self, sites: Mapping[str, Any]) -> None:
         """Refuse observed values outside their support, whatever the latent values."""
         outside = outside_support(sites)
         for _ in range(_SUPPORT_TRIES):
-            others = samples(self._found()[0]) if outside else {}
+            others = samples(self._run_at_random()[0]) if outside else {}
             # A support that follows latent values may hold the data at values not met here.
             outside = {
                 name
@@ -205,9 +205,9 @@ class Joint:
         )
 
     def _deterministic(self, sites: Mapping[str, Any]) -> dict[str, Site]:
-        found = {n: site_of(n, site) for n, site in sites.items() if is_deterministic(site)}
+        known = {n: site_of(n, site) for n, site in sites.items() if is_deterministic(site)}
         if not self.enumerated:
-            return found
+            return known
         try:
             nodes: dict[str, Any] = self._at(torch.zeros(self.size))[0].nodes
             self(torch.zeros(self.size))
@@ -225,12 +225,12 @@ class Joint:
                     f"The discrete latent site {name!r} is enumerated one value at a time; "
                     "remove its infer={'enumerate': ...}."
                 )
-        found = {n: s for n, s in found.items() if nodes[n]["value"].shape == s.shape}
+        known = {n: s for n, s in known.items() if nodes[n]["value"].shape == s.shape}
         for k in _STATES:
-            found = self._checked_against_draws(found, k)
-        return found
+            known = self._checked_against_draws(known, k)
+        return known
 
-    def _checked_against_draws(self, found: dict[str, Site], k: int | None) -> dict[str, Site]:
+    def _checked_against_draws(self, known: dict[str, Site], k: int | None) -> dict[str, Site]:
         """Compare the enumerated model with a run in which the discrete sites are drawn.
 
         At the values drawn, every site's log probability must be the same. It is not where a model
@@ -260,7 +260,7 @@ class Joint:
         summed, drawn = samples(enumerated), samples(plain)
         return {
             name: s
-            for name, s in found.items()
+            for name, s in known.items()
             if torch.equal(summed[name]["value"], drawn[name]["value"])
         }
 

@@ -99,13 +99,13 @@ def check_latents(latents: Any, enumerated: tuple[str, ...], sites: Mapping[str,
                 "sum over its values is not the scaled log probability. Marginalise it yourself."
             )
     if not latents:
-        found = f" but the discrete {', '.join(map(repr, enumerated))}" if enumerated else ""
-        raise ModelError(f"The model has no latent site{found}, so there is nothing to sample.")
+        discrete = f" but the discrete {', '.join(map(repr, enumerated))}" if enumerated else ""
+        raise ModelError(f"The model has no latent site{discrete}, so there is nothing to sample.")
 
 
 def outside_support(sites: Mapping[str, Any]) -> set[str]:
     """Names of observed sites with values outside their support."""
-    found = set()
+    names = set()
     for name, site in sites.items():
         if site["is_observed"] and not is_deterministic(site) and site["value"].numel():
             try:
@@ -113,8 +113,8 @@ def outside_support(sites: Mapping[str, Any]) -> set[str]:
             except (NotImplementedError, RuntimeError, ValueError):
                 continue
             if not bool(inside.all()):
-                found.add(name)
-    return found
+                names.add(name)
+    return names
 
 
 def example_outside(support: Any, value: Tensor) -> Any:

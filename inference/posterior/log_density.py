@@ -122,11 +122,11 @@ class LogDensity:
 
         try:
             graph = captured(values, [rows[0].clone()])
-            made = list(torch.vmap(graph, chunk_size=AT_ONCE)(rows))
+            results = list(torch.vmap(graph, chunk_size=AT_ONCE)(rows))
         except (Refused, RuntimeError):
             each = [values(row) for row in rows]
-            made = [torch.stack(parts) for parts in zip(*each, strict=True)]
-        return dict(zip((*self.names, *self.deterministic), made, strict=True))
+            results = [torch.stack(parts) for parts in zip(*each, strict=True)]
+        return dict(zip((*self.names, *self.deterministic), results, strict=True))
 
     def _check(self, vector: Any) -> None:
         if tuple(vector.shape) != (self.size,):

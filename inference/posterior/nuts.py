@@ -1,4 +1,4 @@
-"""The no-U-turn sampler: chains are continued until they agree, or have as many as allowed."""
+"""The no-U-turn sampler: chains go on until they agree, or have the most draws allowed."""
 
 import contextlib
 from collections.abc import Callable, Iterator

@@ -144,10 +144,10 @@ def sample_posterior(
 
         given = (data,) if isinstance(data, torch.Tensor) else tuple(data)
         count = chains * draws
-        made = guide_draws(model, given, context or {}, guide, density, count, steps, seed)
-        values = {n: v.reshape((chains, draws, *v.shape[1:])) for n, v in made.values.items()}
-        statistics = {"log_weight": made.log_weights.reshape(chains, draws)}
-        attributes |= {"engine": made.run.backend.engine, "steps": steps}
+        drawn = guide_draws(model, given, context or {}, guide, density, count, steps, seed)
+        values = {n: v.reshape((chains, draws, *v.shape[1:])) for n, v in drawn.values.items()}
+        statistics = {"log_weight": drawn.log_weights.reshape(chains, draws)}
+        attributes |= {"engine": drawn.run.backend.engine, "steps": steps}
     attributes["sampling_seconds"] = time.perf_counter() - began
     observed = {name: value.numpy() for name, (_, value) in joint.observed.items()}
     idata = arviz().from_dict(
@@ -181,11 +181,11 @@ def diagnostics(idata: "InferenceData") -> Diagnosis:
     if "log_weight" in groups.sample_stats:
         return _of_guide(groups.sample_stats["log_weight"].values.ravel())
     convergence = Convergence(values)
-    said, against = [f"{_chains(chains)} of {draws:,} draws."], []
+    sentences, against = [f"{_chains(chains)} of {draws:,} draws."], []
     if chains == 1:
         against.append("A single chain cannot show whether it has converged: use chains=4.")
     elif convergence.r_hat < THRESHOLD:
-        said.append(
+        sentences.append(
             f"R-hat is at most {convergence.r_hat:.3f} ({convergence.worst}), below {THRESHOLD}: "
             "the chains agree."
         )
@@ -206,12 +206,12 @@ def diagnostics(idata: "InferenceData") -> Diagnosis:
             "non-centred (a standard normal times the scale), or raise target_accept=."
         )
     else:
-        said.append("No transition diverged.")
-    said.append(
+        sentences.append("No transition diverged.")
+    sentences.append(
         f"The smallest effective sample size is {convergence.ess:,.0f} ({convergence.scarcest})."
     )
     return Diagnosis(
-        " ".join([*said, *against]),
+        " ".join([*sentences, *against]),
         tuple(against),
         convergence.r_hat,
         convergence.ess,
@@ -230,10 +230,10 @@ def _of_guide(log_weights: Any) -> Diagnosis:
     else:
         _, estimate = arviz().psislw(log_weights)
         k = float(np.asarray(estimate))
-    said = f"{log_weights.size:,} independent draws from a guide. Pareto-k is {k:.2f}"
+    sentence = f"{log_weights.size:,} independent draws from a guide. Pareto-k is {k:.2f}"
     against: tuple[str, ...] = ()
     if k <= _LARGEST_K:
-        text = f"{said}, not above {_LARGEST_K}: the guide is close to the posterior."
+        text = f"{sentence}, not above {_LARGEST_K}: the guide is close to the posterior."
     else:
         against = (
             f"Pareto-k is {k:.2f}, above {_LARGEST_K}: the guide is not close to the posterior as "

@@ -14,7 +14,15 @@ from torch.distributions import biject_to
 
 from plausible.models.errors import ModelError
 
-__all__ = ["Found", "Inverted", "Site", "Unconstrained", "is_deterministic", "samples", "site_of"]
+__all__ = [
+    "Inverted",
+    "RandomLatents",
+    "Site",
+    "Unconstrained",
+    "is_deterministic",
+    "samples",
+    "site_of",
+]
 
 _RADIUS = 2.0
 
@@ -83,7 +91,7 @@ class SetTo(Messenger):
             msg["value"] = support[self.k % len(support)]
 
 
-class Found(Messenger):
+class RandomLatents(Messenger):
     """Set continuous latent sites to random values, and remember their unconstrained shapes.
 
     Raises:
@@ -155,7 +163,8 @@ def site_of(name: str, site: Any) -> Site:
     """Shape and dimension names of a site.
 
     Pyro takes all dimensions of a `pyro.deterministic` value for event dimensions, also inside
-    plates, unless it is told otherwise: its last ones belong to the plates of the same sizes.
+    plates, unless its arguments say otherwise: the last ones belong to the plates of the same
+    sizes.
     """
     fn = site["fn"]
     shape, events = fn.shape(), len(fn.event_shape)
@@ -173,7 +182,7 @@ def site_of(name: str, site: Any) -> Site:
 
 
 def is_deterministic(site: Any) -> bool:
-    """Whether a site is one of `pyro.deterministic`, or was made one by `poutine.reparam`."""
+    """Whether a site is one of `pyro.deterministic`, or became one by `poutine.reparam`."""
     fn = site["fn"]
     masked = isinstance(fn, dist.MaskedDistribution) and fn._mask is False
     reparametrised = site["is_observed"] and masked and isinstance(fn.base_dist, dist.Delta)
