@@ -67,9 +67,9 @@ def report(
         make = _of_table(source, columns, reference, seed or 0)
     _check_targets(file, targets)
     with folder_for(*(target.parent for target in targets)), announced(source):
-        made = make()
-        _write(made, page, json, markdown)
-    _show(made)
+        result = make()
+        _write(result, page, json, markdown)
+    _show(result)
     say(f"Report: {page}")
     return 0
 
@@ -116,22 +116,22 @@ def _check_targets(source: Path, targets: Sequence[Path]) -> None:
             raise CommandError(f"{target} is a folder. Name a file to write.")
 
 
-def _write(made: "Report", page: Path, json: Path | None, markdown: Path | None) -> None:
+def _write(result: "Report", page: Path, json: Path | None, markdown: Path | None) -> None:
     from plausible.inference.pictures.style import write_whole
 
-    made.write(page)
-    for target, text in ((json, made.to_json), (markdown, made.to_markdown)):
+    result.write(page)
+    for target, text in ((json, result.to_json), (markdown, result.to_markdown)):
         if target is not None:
             write_whole(target, text().encode("utf-8"))
 
 
-def _show(made: "Report") -> None:
+def _show(result: "Report") -> None:
     """The findings, and what was not analysed."""
-    for analysis in made.analyses:
+    for analysis in result.analyses:
         say(analysis.title, bold=True)
         for finding in analysis.findings:
             say(f"  {finding.text}")
-    if made.skipped:
+    if result.skipped:
         say("Not analysed", bold=True)
-    for what, why in made.skipped:
+    for what, why in result.skipped:
         say(f"  {what}: {why}")

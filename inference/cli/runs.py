@@ -74,7 +74,7 @@ def evaluate(run: Path, /, *, particles: int = 1000, seed: int = 0) -> int:
         record = Record.read(run)
         if record is None:
             raise CheckpointError(
-                f"{run}/run.json is not there, so the data of this run are not known. Finish it "
+                f"{run}/run.json is missing, so the data of this run are not known. Finish it "
                 "with plausible train ... --resume, or evaluate it from Python."
             )
         arguments = record.arguments

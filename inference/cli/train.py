@@ -28,7 +28,7 @@ def train_commands(tokens: Sequence[str]) -> App:
     """`train` with the recipe that the command names, the only one to be imported; else with all.
 
     Raises:
-        UnknownName: for the name of a recipe that there is not.
+        UnknownName: for a name that is not one of a recipe.
     """
     train = App(
         name="train",

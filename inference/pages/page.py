@@ -98,7 +98,7 @@ class Page:
             caption: what the numbers are, with their units.
 
         Raises:
-            DataError: if a row has not as many cells as there are headers.
+            DataError: if the cells of a row are more or fewer than the headers.
         """
         cells = [[str(cell) for cell in row] for row in rows]
         for number, row in enumerate(cells, start=1):

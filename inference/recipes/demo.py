@@ -133,7 +133,7 @@ def demo(out: Path, seed: int = 0) -> Path:
         "assumed, and what the counts cannot show.",
     )
     for name in ("compas", "drug-use"):
-        made = case(name).report()
-        made.write(out / f"{name}.html")
-        page.link(made.title, f"{name}.html")
+        report = case(name).report()
+        report.write(out / f"{name}.html")
+        page.link(report.title, f"{name}.html")
     return page.write(out / "index.html")

@@ -93,8 +93,8 @@ def vae_forces(
     facts["For comparison"] = f"Fréchet distance of real training images {floor:,.1f}"
     facts["Unit"] = (
         "nats per held-out image, the latents sampled in all four; Fréchet distance between "
-        f"{len(images.test):,} generated and as many held-out binary images, in the space of the "
-        f"first {_COMPONENTS} principal components of the training images"
+        f"{len(images.test):,} generated and equally many held-out binary images, in the "
+        f"space of the first {_COMPONENTS} principal components of the training images"
     )
     stage("drawing")
     return Outcome("vae-forces", out, run, facts, _pictures(model, images, panels, captions))
@@ -140,7 +140,7 @@ def principal_components(x: Tensor, count: int) -> Callable[[Tensor], Tensor]:
 
     Args:
         x: images, shape (N, C, H, W).
-        count: number of components, at most as many as pixels.
+        count: number of components, at most the number of pixels.
 
     Returns:
         A function from images (M, C, H, W) to features (M, count).

@@ -25,14 +25,14 @@ class ArmScore:
 
     Attributes:
         rms: root mean square distance of the hand from the target, for the most probable answer.
-        found: share of targets with two answers inside the ranges of which both have a component's
+        both: share of targets with two answers inside the ranges of which both have a component's
             centre (of weight above 0.05) within 0.05 radians.
-        targets: how many of those there were.
+        targets: number of targets with two answers.
         distances: of every hand from its target, (N,).
     """
 
     rms: float
-    found: float
+    both: float
     targets: int
     distances: Tensor
 
@@ -86,12 +86,12 @@ def mdn_arm(
     targets, true_angles = arm.draw(_HELD_OUT, seed + 10_000)
     missed = (arm.hand(mean.mean(targets)) - targets).norm(dim=-1)
     best = (arm.hand(arm.least_squares(true_angles)) - targets).square().sum(-1).mean().sqrt()
-    error = (score.found * (1 - score.found) / score.targets) ** 0.5
+    error = (score.both * (1 - score.both) / score.targets) ** 0.5
     facts = {
         "Hand's distance from the target, root mean square": f"{score.rms:.5f} arm's lengths",
         "The same for least squares": f"{float(missed.square().mean().sqrt()):.4f}",
         "Best possible least squares": f"{float(best):.4f}",
-        "Both poses found": f"{100 * score.found:.2f} % ± {100 * error:.2f} % of "
+        "Both poses found": f"{100 * score.both:.2f} % ± {100 * error:.2f} % of "
         f"{score.targets:,} held-out targets that have two",
         **training_fact(run),
     }
@@ -123,13 +123,13 @@ def scored(model: MixtureDensityNetwork, arm: TwoJointArm, seed: int) -> ArmScor
     other = arm.other(angles)
     two = arm.in_range(other)
     weights, centres, _ = model.components(targets)
-    found = torch.ones_like(two)
+    both = torch.ones_like(two)
     for pose in (angles, other):
         near = (centres - pose.unsqueeze(1)).norm(dim=-1) < _NEAR
-        found &= (near & (weights > 0.05)).any(-1)
+        both &= (near & (weights > 0.05)).any(-1)
     return ArmScore(
         rms=float(distances.square().mean().sqrt()),
-        found=float(found[two].float().mean()),
+        both=float(both[two].float().mean()),
         targets=int(two.sum()),
         distances=distances,
     )
@@ -166,7 +166,7 @@ def _poses(
         "with their weights; least squares gives the mean of the angles, and misses. The arc is "
         "the path of the elbow.",
         f"Left: an arm in {len(poses)} poses that both end at the cross. Right: one pose whose "
-        "hand ends beside it.",
+        "hand ends next to it.",
     )
 
 

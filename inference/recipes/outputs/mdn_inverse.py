@@ -42,15 +42,16 @@ def mdn_inverse(
 ) -> Outcome:
     """Mixture density network on an inverse problem that has several answers.
 
-    Beside it: scales shared by the components, a single normal, and least squares, which answers
-    with the mean of the solutions. The floor is the entropy of the problem, computed exactly.
+    For comparison: scales shared by the components, a single normal, and least squares, which
+    answers with the mean of the solutions. The floor is the entropy of the problem, computed
+    exactly.
 
     Args:
         toy: "sine" is Bishop's inverse problem, with up to three answers; "wave" has up to seven.
         components: normals of the mixture.
         hidden: widths of the hidden layers.
         size: training pairs.
-        steps: optimiser steps; the models beside it get a quarter.
+        steps: optimiser steps; the models compared with it get a quarter.
         batch_size: pairs per step.
         lr: learning rate of Adam at first; it falls to zero along a cosine.
         device: where to train; networks as small as these are fastest on the CPU.

@@ -200,7 +200,7 @@ def nats(values: Tensor) -> str:
 
 
 def share_of(share: float, count: int) -> str:
-    """A share of so many draws in per cent, with its binomial standard error."""
+    """A share of `count` draws in per cent, with its binomial standard error."""
     return f"{plus_minus(100 * share, 100 * (share * (1 - share) / count) ** 0.5)} %"
 
 

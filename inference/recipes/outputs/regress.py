@@ -50,7 +50,7 @@ def regress(
     seed: int = 0,
     out: Path = Path("runs/regress"),
 ) -> Outcome:
-    """Regression with a predicted scale beside one with a fixed scale.
+    """Regression with a predicted scale, compared with a fixed one.
 
     On `mcycle`, real readings that scatter more at some times than at others, the two are compared
     by cross-validation. On `heteroscedastic`, data whose noise is known, the predicted scale is

@@ -47,7 +47,7 @@ def score(oracle: Oracle) -> ArmScore:
 def test_one_who_knows_both_poses_finds_all_and_misses_nothing() -> None:
     """The law of cosines gives both; single precision leaves 1e-3 near the fully bent arm."""
     result = score(Oracle())
-    assert result.found > 0.999
+    assert result.both > 0.999
     assert result.rms < 1e-4
     assert 0.68 < result.targets / len(result.distances) < 0.70
 
@@ -59,8 +59,8 @@ def test_a_turned_shoulder_misses_by_the_length_of_its_arc() -> None:
     chord = 2 * targets.norm(dim=-1) * torch.sin(torch.tensor(0.01))
     torch.testing.assert_close(result.distances, chord, atol=5e-4, rtol=0)
     assert result.rms == pytest.approx(float(chord.square().mean().sqrt()), abs=1e-5)
-    assert result.found > 0.999
-    assert score(Oracle(shift=0.06)).found < 0.01
+    assert result.both > 0.999
+    assert score(Oracle(shift=0.06)).both < 0.01
 
 
 def test_a_pose_of_little_weight_does_not_count_as_found() -> None:
@@ -69,8 +69,8 @@ def test_a_pose_of_little_weight_does_not_count_as_found() -> None:
     Where the second angle is d from a half turn, the poses are 2.04 d apart (twice d in it, .4 d in
     the first): below .05 for .0245 / 1.571 of all poses, 2.27 % of those that have two.
     """
-    assert score(Oracle(weight=0.06)).found > 0.999
-    assert score(Oracle(weight=0.04)).found == pytest.approx(0.0227, abs=0.003)
+    assert score(Oracle(weight=0.06)).both > 0.999
+    assert score(Oracle(weight=0.04)).both == pytest.approx(0.0227, abs=0.003)
 
 
 def test_a_short_run_writes_its_figures_and_both_pictures(tmp_path: Path) -> None:
