@@ -30,9 +30,10 @@ Site = Any  # what Pyro's traces hold of one `pyro.sample`
 
 def samples(trace: Trace) -> dict[str, Site]:
     """The sites with a log probability, by name."""
+    nodes: dict[str, Site] = trace.nodes
     return {
         name: site
-        for name, site in trace.nodes.items()
+        for name, site in nodes.items()
         if site["type"] == "sample" and not site["infer"].get("_deterministic")
     }
 
