@@ -14,6 +14,7 @@ from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
 from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
+from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import listed, records, under_each
 from plausible.inference.errors import DataError
@@ -21,10 +22,6 @@ from plausible.inference.errors import DataError
 __all__ = ["amplification"]
 
 Array = NDArray[np.float64]
-_SOURCE = (
-    "Zhao et al., Men also like shopping: reducing gender bias amplification using corpus-level "
-    "constraints (2017), https://doi.org/10.18653/v1/D17-1323"
-)
 _PRIORS = (1.0, 0.5, 2.0)
 
 
@@ -135,10 +132,7 @@ def amplification(
     findings = [_moved(*row, 1 / groups) for row in rows]
     findings += _left_out(cases, known, shown)
     return Analysis(
-        name="amplification",
-        title="Bias amplification",
-        question=f"Is a {counts.group} more or less frequent among the predictions than in the "
-        "data?",
+        **framed("amplification", counts),
         findings=findings,
         estimates=[e for row in rows for e in row],
         assumptions=[
@@ -149,15 +143,6 @@ def amplification(
             "which the data are.",
             _sensitivity(shown[0], groups - 1, seed),
         ],
-        cannot_show=[
-            "Whether the data are a fair picture of the world: this compares predictions with "
-            "data, whatever bias the data have.",
-            "Whether the predictions are right about anybody: errors in both directions can "
-            "leave shares as they were.",
-            "What causes the gap. Even the best possible classifier moves shares when it sees "
-            f"little, so that a gap by itself does not say how {counts.group} was used.",
-        ],
-        sources=[*counts.sources, _SOURCE],
         counts=counts,
         posterior=inference_data(
             {

@@ -12,6 +12,7 @@ from scipy import special
 from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.posteriors import PRIORS, Rates
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
+from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import deviations
 from plausible.inference.errors import DataError
@@ -21,7 +22,6 @@ from plausible.inference.pictures.style import CLASS_COLOURS, SOFT_INK, styled
 __all__ = ["bayes_optimal", "optimal_amplification"]
 
 Array = NDArray[np.float64]
-_SOURCE = "Leino et al., Feature-wise bias amplification (2019), https://arxiv.org/abs/1812.08999"
 
 
 def optimal_amplification(separation: ArrayLike, prior: ArrayLike) -> Array:
@@ -99,9 +99,7 @@ def bayes_optimal(
         for D, amount, e in zip(separations, exact, simulated, strict=True)
     ]
     return Analysis(
-        name="bayes-optimal-amplification",
-        title="Amplification by the best possible classifier",
-        question="Does the classifier with the fewest errors keep the shares of the data?",
+        **framed("bayes_optimal"),
         findings=findings,
         estimates=simulated,
         assumptions=[
@@ -112,12 +110,6 @@ def bayes_optimal(
             f"The simulation draws {people:,} people for each row; its intervals are of its "
             f"sampling error, with the prior {PRIORS['uniform']}.",
         ],
-        cannot_show=[
-            "How much a classifier trained on real data amplifies: that has to be measured.",
-            "That amplification is needed. Predictions drawn at random with their probabilities "
-            "keep the shares, at the price of more errors.",
-        ],
-        sources=[_SOURCE],
         tables=[
             Table(
                 f"Predicted minus true share of a class whose share is {shown:g}, by the distance "

@@ -5,8 +5,9 @@ from plausible.fairness.estimation.comparison import compare
 from plausible.fairness.estimation.posteriors import PRIORS, Prior
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
+from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import basis, cause, comparisons, left_out, sensitivity
+from plausible.fairness.reporting.wording import basis, comparisons, left_out, sensitivity
 
 __all__ = ["base_rates"]
 
@@ -58,21 +59,10 @@ def base_rates(
         ),
     }
     return Analysis(
-        name="base-rates",
-        title="Base rates",
-        question=(
-            f"How often do {c.cases} count as {counts.label_of(events)}, and does that differ by "
-            f"{counts.group}?"
-        ),
+        **framed("base_rates", counts, cases=c.cases, events=counts.label_of(events)),
         findings=[*(comparisons(f"The {c.words}", c) or [alone]), *left_out(c)],
         estimates=c.estimates,
         assumptions=[*basis(counts, prior), *sensitivity(c.sensitivity())],
-        cannot_show=[
-            cause(counts),
-            f"Whether {c.cases} are the right thing to divide by. Another benchmark, such as "
-            "residents or people who were observed, can turn the comparison round.",
-        ],
-        sources=counts.sources,
         counts=counts,
         posterior=c.posterior("rate"),
         draw=lambda: [

@@ -9,8 +9,9 @@ from plausible.fairness.base_rates.pooled_findings import Pool, of_groups, of_st
 from plausible.fairness.counts.counts import Counts
 from plausible.fairness.estimation.comparison import needs, reference_of, with_cases
 from plausible.fairness.reporting.analysis import Analysis
+from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import cause, records
+from plausible.fairness.reporting.wording import records
 from plausible.inference.errors import DataError
 
 __all__ = ["pooled"]
@@ -94,10 +95,12 @@ def pooled(
     else:
         answer = of_strata(counts, pool, rate, reference_of(counts, counts[trials], reference))
     return Analysis(
-        name="pooled",
-        title="Many rates at once",
-        question=f"Beyond chance, does the {rate} differ by {counts.by or counts.group}, and "
-        "where?",
+        **framed(
+            "pooled",
+            counts,
+            rate=rate,
+            trials=counts.label_of(trials),
+        ),
         findings=answer.findings,
         estimates=answer.estimates,
         assumptions=[
@@ -108,25 +111,12 @@ def pooled(
             *records(counts),
             f"How far to trust the draws: {posterior.posterior.attrs['diagnosis']}",
         ],
-        cannot_show=[
-            cause(counts),
-            "What is known about one of them from elsewhere: pooling draws it to the average all "
-            "the same.",
-            f"Whether {counts.label_of(trials)} are the right thing to divide by.",
-        ],
-        sources=[*counts.sources, _SOURCE],
         counts=counts,
         posterior=posterior,
         tables=answer.tables,
         draw=answer.draw,
         details={"units": len(pool.events), "populations": len(names)},
     )
-
-
-_SOURCE = (
-    "Gelman, Carlin, Stern, Dunson, Vehtari and Rubin, Bayesian Data Analysis (2013), chapter 5, "
-    "https://sites.stat.columbia.edu/gelman/book/"
-)
 
 
 def _sampled(k: NDArray[np.int64], n: NDArray[np.int64], **options: Any) -> Any:

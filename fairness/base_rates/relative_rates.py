@@ -12,6 +12,7 @@ from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.estimation.rounded import CountedRate, Rate, RoundedRate
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
+from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis
 from plausible.inference.errors import DataError
 
@@ -86,23 +87,17 @@ def relative_rates(
             findings.append(Finding(_times(quotient, *alone), "", [quotient, *alone][-1]))
             estimates += [quotient, *alone]
     return Analysis(
-        name="relative-rates",
-        title=f"{arrests_called} relative to {use_called}".capitalize(),
-        question=f"Do {arrests_called} follow {use_called}, or does their relation differ by "
-        f"{group}?",
+        **framed(
+            "relative_rates",
+            sources=sources,
+            title=f"{arrests_called} relative to {use_called}".capitalize(),
+            arrests=arrests_called,
+            use=use_called,
+            group=group,
+        ),
         findings=findings,
         estimates=estimates,
         assumptions=_assumptions(use, arrests, use_called, arrests_called),
-        cannot_show=[
-            f"Why {arrests_called} and {use_called} stand in another relation. Where people live, "
-            "where they are looked for, how openly something is done, how much of it each person "
-            f"does, and treatment by {group} all fit these figures.",
-            f"How often the same person is counted: {arrests_called} count cases, {use_called} "
-            "counts people.",
-            f"Whether what people say about {use_called} is true, and whether they are as open "
-            f"in every {group}.",
-        ],
-        sources=sources,
         posterior=inference_data(
             {"relative": np.stack([relative[g] for g in names], axis=1)}, group=names
         ),

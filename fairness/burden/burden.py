@@ -12,8 +12,9 @@ from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, under_priors
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
+from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import basis, cause, comparisons, left_out, sensitivity
+from plausible.fairness.reporting.wording import basis, comparisons, left_out, sensitivity
 from plausible.inference.errors import DataError
 from plausible.inference.pages.page import Picture
 
@@ -52,7 +53,7 @@ def burden(
     """
     if times < 1:
         raise DataError(f"A lifetime has one or more {period or 'trials'}, not {times}.")
-    of, events = "trials" if "trials" in counts.measures else "events", counts.label_of("events")
+    of = "trials" if "trials" in counts.measures else "events"
     with_hits = of == "events" or "hits" in counts.measures
     needs(counts, "events", *(["hits"] if with_hits else []))
     vain = counts["events"] - counts["hits"] if with_hits else counts["events"]
@@ -74,22 +75,10 @@ def burden(
     if of == "trials":
         parts.append(_lifetimes(c, prior, times, period or c.cases))
     return Analysis(
-        name="burden",
-        title="The burden on people who did nothing",
-        question=f"How many {events} fall on people for nothing, and is that spread evenly by "
-        f"{counts.group}?",
+        **framed("burden", counts),
         findings=[*(finding for part in parts for finding in part.findings), *left_out(c)],
         estimates=[e for part in parts for e in part.estimates],
         assumptions=[*basis(counts, prior), *(text for part in parts for text in part.assumptions)],
-        cannot_show=[
-            cause(counts),
-            f"What one of the {events} does to a person. All count the same here, and their "
-            "dignity does not count at all.",
-            "Whether the hits are worth the burden. That is weighed by people, not by numbers; "
-            "and if it is wrong to make someone answer for the acts of others, no hit rate makes "
-            "it right.",
-        ],
-        sources=counts.sources,
         counts=counts,
         posterior=c.posterior("in_vain" if with_hits else "event"),
         draw=lambda: [picture for part in parts for picture in part.pictures()],

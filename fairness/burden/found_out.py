@@ -17,10 +17,10 @@ from plausible.fairness.estimation.posteriors import (
 from plausible.fairness.estimation.rounded import Rate
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
+from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import (
     basis,
-    cause,
     comparisons,
     left_out,
     sensitivity,
@@ -95,21 +95,10 @@ def found_out(
             )
         )
     return Analysis(
-        name="found-out",
-        title="Found out for something else",
-        question=f"Whoever is stopped for one thing can be arrested for another: how likely is an "
-        f"arrest for {other}, and does that differ by {counts.group}?",
+        **framed("found_out", counts, other=other),
         findings=[*(finding for x in found for finding in _findings(x)), *left_out(c)],
         estimates=[e for x in found for e in x.estimates],
         assumptions=assumptions,
-        cannot_show=[
-            cause(counts),
-            f"Why the {stops} were made, and whether their reason holds as often in every "
-            f"{counts.group}.",
-            f"How much of {other} should go undetected: how far detection may go is for a society "
-            "to say. The numbers only show whether it says the same to everybody.",
-        ],
-        sources=counts.sources,
         counts=counts,
         posterior=inference_data(
             {x.quantity: np.stack([x.of.draws_of(i) for i in c.shown], 1) for x in found[::-1]},

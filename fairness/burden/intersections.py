@@ -19,8 +19,9 @@ from plausible.fairness.estimation.posteriors import (
 )
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
+from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import basis, cause, sensitivity, spoken
+from plausible.fairness.reporting.wording import basis, sensitivity, spoken
 from plausible.inference.errors import DataError
 
 __all__ = ["intersections"]
@@ -98,10 +99,7 @@ def intersections(
             )
         )
     return Analysis(
-        name="intersections",
-        title="Two attributes at once",
-        question=f"Do {counts.group} and {counts.by} together go with more "
-        f"{counts.label_of('events')} than each of them apart?",
+        **framed("intersections", counts),
         findings=findings,
         estimates=[e for x in shown for e in (x.seen, x.apart, x.excess, x.times)],
         assumptions=[
@@ -112,13 +110,6 @@ def intersections(
             * " That sum can lie below 0 or above 100 %, as here, and no rate can.",
             *sensitivity(under_priors(lambda other: square(*squares[0], other).excess)),
         ],
-        cannot_show=[
-            cause(counts),
-            "Which scale is right. The excess adds and subtracts rates, the excess ratio "
-            "multiplies and divides them; one can be there without the other.",
-            "What other attributes do. People of one combination can differ in much else.",
-        ],
-        sources=[*counts.sources, _SOURCE],
         counts=counts,
         posterior=inference_data(
             {"excess": np.stack([x.excess_draws for x in shown], axis=1)},
@@ -133,12 +124,6 @@ def intersections(
         ],
         details={"reference": [counts.groups[g0], counts.strata[s0]], "pairs": len(squares)},
     )
-
-
-_SOURCE = (
-    "Crenshaw, Demarginalizing the intersection of race and sex (1989), "
-    "https://chicagounbound.uchicago.edu/uclf/vol1989/iss1/8"
-)
 
 
 class _Square:

@@ -12,6 +12,7 @@ from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.estimation.rounded import Rate
 from plausible.fairness.reporting.analysis import Analysis, Table
 from plausible.fairness.reporting.figures import intervals
+from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import comparisons
 from plausible.inference.errors import DataError
@@ -108,9 +109,7 @@ def found_out_under_profile(
         for how in rules
     }
     return Analysis(
-        name="found-out",
-        title="A profile for one thing, found out for another",
-        question=f"People are stopped by a profile for {target}. Who gets away with {other}?",
+        **framed("found_out_under_profile", target=target, other=other),
         findings=[
             finding for how, c in contrasts.items() for finding in comparisons(sentences[how], c)
         ],
@@ -124,11 +123,6 @@ def found_out_under_profile(
             f"with probability {stop_reveals:g}. Its own rate does not matter then.",
             "The profile knows the true rates. No data are fitted; the numbers are those of this "
             "model.",
-        ],
-        cannot_show=[
-            f"How often {other} is found out anywhere: that takes counts. What causes a difference "
-            f"in {target} does not show either.",
-            "Whether stops by a profile are justified where it is right about the rates.",
         ],
         posterior=inference_data({f"{how}_group": x for how, x in rules.items()}, group=names),
         tables=[_simulated(x_rates, weights, separation, threshold, stop_reveals, seed)],

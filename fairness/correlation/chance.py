@@ -13,6 +13,7 @@ from scipy import special
 
 from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
+from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis
 from plausible.inference.errors import DataError
 from plausible.inference.pages.page import Picture
@@ -103,10 +104,7 @@ def chance(
     wide = max(table, key=lambda row: row[2])
     tall = min((row for row in table if row[0] == wide[0]), key=lambda row: row[2])
     return Analysis(
-        name="chance-correlation",
-        title="How large a chance correlation gets",
-        question="How strongly does the best of many features correlate with a target that none "
-        "of them has to do with?",
+        **framed("chance"),
         findings=[
             _finding(*wide),
             *([_finding(*tall)] if tall is not wide else []),
@@ -127,14 +125,6 @@ def chance(
             "and of the simulation only. Nothing depends on a prior.",
             "Features that depend on each other act like fewer features; rows that depend on each "
             "other, such as years, act like fewer rows.",
-        ],
-        cannot_show=[
-            "Whether a correlation in real data is spurious: that takes data that were not used "
-            "to find it.",
-            "What causes a correlation that is not spurious.",
-        ],
-        sources=[
-            "Anderson, An Introduction to Multivariate Statistical Analysis (2003), section 4.2",
         ],
         tables=[
             Table(

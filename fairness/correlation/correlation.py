@@ -19,6 +19,7 @@ from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.posteriors import Rates, inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import plain
+from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import under_each
 from plausible.inference.errors import DataError
@@ -98,9 +99,7 @@ def correlation(
             findings.append(_drift(walked, main.r, len(a)))
             estimates.append(walked)
     return Analysis(
-        name="correlation",
-        title=f"Correlation of {names[0]} and {names[1]}",
-        question=f"Do {names[0]} and {names[1]} go together, and could that be chance?",
+        **framed("correlation", sources=sources, names=names),
         findings=findings,
         estimates=estimates,
         assumptions=[
@@ -113,18 +112,6 @@ def correlation(
                 else []
             ),
             under_each(f"the {words}", main.under_priors()),
-        ],
-        cannot_show=[
-            "What causes what: either may cause the other, or something else both.",
-            "How many other pairs were looked at before this one was shown. The more, the less "
-            "it means.",
-            "Whether it continues in rows that are not here.",
-        ],
-        sources=[
-            *sources,
-            "Jeffreys, Theory of Probability (1961), section 3.9",
-            "Yule, Why do we sometimes get nonsense-correlations between time-series? (1926), "
-            "https://doi.org/10.2307/2341482",
         ],
         posterior=inference_data(draws),
         draw=partial(_pictures, a, b, t, names, whole),

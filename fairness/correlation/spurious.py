@@ -17,6 +17,7 @@ from plausible.fairness.estimation.comparison import SHOWN
 from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
+from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import listed, under_each
 from plausible.inference.errors import DataError, UnknownName
@@ -90,10 +91,7 @@ def spurious(
     expected = float(largest_by_chance(len(found), len(one)))
     most = float(largest_by_chance(len(found), len(one), 0.975))
     return Analysis(
-        name="spurious",
-        title="Does it hold in withheld data?",
-        question=f"Does the column that correlates most with {target} do so in rows that were not "
-        "used to find it?",
+        **framed("spurious", sources=sources, target=target),
         findings=[
             Finding(
                 f"{_picked(len(found), name)} correlates most with {target} in {len(one):,} rows: "
@@ -115,12 +113,6 @@ def spurious(
             "together act like fewer.",
             under_each(f"the correlation {withheld.label}", again.under_priors()),
         ],
-        cannot_show=[
-            "What causes a correlation that holds: either may cause the other, or something else "
-            "both.",
-            "Whether it holds elsewhere. Withheld rows are of the same time and place.",
-        ],
-        sources=sources,
         posterior=inference_data({"withheld": again.draws(seed)}),
         tables=[_table(found)],
         details={"chosen": name, "columns": len(found), "expected_by_chance": expected},

@@ -104,6 +104,11 @@ class Counts:
         return tuple(c for c in self.frame.columns if c not in ("group", "by"))
 
     @property
+    def unit(self) -> str:
+        """What rates are compared across: the strata, or else the groups."""
+        return self.by or self.group
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """The source, where one was given."""
         return (self.source,) if self.source else ()

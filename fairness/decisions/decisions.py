@@ -19,6 +19,7 @@ from plausible.fairness.decisions.value_of_information import (
 from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
 from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
+from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import under_each
 from plausible.inference.errors import DataError
@@ -95,9 +96,7 @@ def decisions(
         values["the probabilities"] = value_of_probabilities(theta, costs.mean)
         values[f"{further:,} further cases"] = value_of_cases(alpha, costs.mean, further, seed)
     return Analysis(
-        name="decisions",
-        title="What to do with a prediction",
-        question="Which action has the lowest expected cost, and where would it be another one?",
+        **framed("decisions", sources=sources),
         findings=[
             _choice(costs, mean, best, each, extra, alpha is not None),
             _sensitive(costs, wins, best),
@@ -113,13 +112,6 @@ def decisions(
             *([costs.note] if costs.note else []),
             *([_prior_sensitivity(costs, known)] if alpha is not None else []),
         ],
-        cannot_show=[
-            "What the costs are. Whoever runs this puts them in; some harms have no agreed price, "
-            "and a range covers that only if it is wide enough.",
-            "Whether an action is just. The lowest expected cost can put all of it on a few.",
-            "Actions that nobody listed. A better use of a prediction is often one more row.",
-        ],
-        sources=[*sources, "Raiffa and Schlaifer, Applied Statistical Decision Theory (1961)"],
         posterior=inference_data(
             {"cost": loss, "probability": theta}, action=costs.actions, outcome=costs.outcomes
         ),

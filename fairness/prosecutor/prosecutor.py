@@ -19,10 +19,10 @@ from plausible.fairness.estimation.posteriors import (
 )
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
 from plausible.fairness.reporting.figures import people
+from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import (
     basis,
-    cause,
     left_out,
     natural,
     sensitivity,
@@ -30,16 +30,11 @@ from plausible.fairness.reporting.wording import (
 )
 from plausible.inference.pages.page import Picture
 
-__all__ = ["FREQUENCIES", "every_search", "innocent", "of_thousand", "prosecutor", "roles"]
+__all__ = ["every_search", "innocent", "of_thousand", "prosecutor", "roles"]
 
 _PANELS = 4
 _COLUMNS = (50, 40, 25, 25)  # of dots, by the number of panels
 
-_SOURCE = (
-    "Thompson and Schumann, Interpretation of statistical evidence in criminal trials: the "
-    "prosecutor's fallacy and the defense attorney's fallacy (1987), "
-    "https://doi.org/10.1007/BF01044641"
-)
 FREQUENCIES = (
     "Gigerenzer and Hoffrage, How to improve Bayesian reasoning without instruction: frequency "
     "formats (1995), https://doi.org/10.1037/0033-295X.102.4.684"
@@ -118,10 +113,7 @@ def prosecutor(counts: Counts, *, prior: Prior = PRIORS["uniform"], seed: int = 
         findings.append(every_search(pair, gap, events))
         estimates.append(gap)
     return Analysis(
-        name="prosecutor",
-        title="What the group says about a person",
-        question=f"Does being of one {counts.group} rather than another say that a case is "
-        f"among the {events}?",
+        **framed("prosecutor", counts),
         findings=[*findings, *left_out(c)],
         estimates=estimates,
         assumptions=[
@@ -134,13 +126,6 @@ def prosecutor(counts: Counts, *, prior: Prior = PRIORS["uniform"], seed: int = 
                 under_priors(lambda p: _complement(c.under(p).estimate("", top), wrong.words))
             ),
         ],
-        cannot_show=[
-            cause(counts),
-            f"What is known about one person. A rate of a {counts.group} holds for its average.",
-            f"Whether {trials} stand for everybody. If they were chosen by suspicion, the rates "
-            "are those of suspects.",
-        ],
-        sources=[*counts.sources, _SOURCE, FREQUENCIES],
         counts=counts,
         posterior=inference_data(
             {"event_given_group": given_group, "group_given_event": given_event}, group=c.names

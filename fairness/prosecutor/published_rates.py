@@ -9,13 +9,13 @@ from plausible.fairness.estimation.estimates import estimate
 from plausible.fairness.estimation.posteriors import Draws, inference_data
 from plausible.fairness.estimation.rounded import Rate
 from plausible.fairness.prosecutor.prosecutor import (
-    FREQUENCIES,
     every_search,
     innocent,
     of_thousand,
     roles,
 )
 from plausible.fairness.reporting.analysis import Analysis, Finding
+from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import natural, spoken
 from plausible.inference.errors import DataError
@@ -88,9 +88,9 @@ def prosecutor_from_rates(
         word = "raises" if weight.direction > 0 else "lowers"
         moved = f"That {word} the odds, {weight}, starting from {spoken(before)}"
     return Analysis(
-        name="prosecutor",
-        title="What the evidence says about a person",
-        question=f"If someone is {evidence}, how likely are they among the {hypothesis}?",
+        **framed(
+            "prosecutor_from_rates", sources=sources, evidence=evidence, hypothesis=hypothesis
+        ),
         findings=[
             Finding(
                 f"Of {people_asked:,} {people} who are {evidence}, {number} are {hypothesis}. "
@@ -116,13 +116,6 @@ def prosecutor_from_rates(
             "The three are independent, and every value that rounds to a given figure is as "
             "likely as another. A rate without rounding or error is taken as exact.",
         ],
-        cannot_show=[
-            "Why the two go together: Bayes' rule holds whatever causes what.",
-            "What else is known about one person. Further evidence changes the answer.",
-            "Whether these rates hold for the people that are asked about: another benchmark "
-            "population has another base rate.",
-        ],
-        sources=[*sources, FREQUENCIES],
         posterior=inference_data({"hypothesis_given_evidence": reverse}),
         draw=lambda: [
             of_thousand(
@@ -195,9 +188,7 @@ def profile(
         findings.append(every_search((each[top], each[rest]), gap, hypothesis))
         estimates.append(gap)
     return Analysis(
-        name="profile",
-        title="What a profile does with small differences",
-        question=f"Is a person's {group} reason enough to take them for one of the {hypothesis}?",
+        **framed("profile", sources=sources, group=group, hypothesis=hypothesis),
         findings=findings,
         estimates=estimates,
         assumptions=[
@@ -206,13 +197,6 @@ def profile(
             "Every value that rounds to a given figure is as likely as another, survey errors are "
             "normal, and errors of different groups are independent.",
         ],
-        cannot_show=[
-            f"What causes a difference by {group}: conduct, what people tell a survey, or "
-            "how it was taken.",
-            "Whether a search is justified where a rate is high. That is no question of rates.",
-            "Whether survey answers are the right benchmark: people may not tell.",
-        ],
-        sources=[*sources, FREQUENCIES],
         posterior=inference_data(
             {quantity: np.stack([draws.draws_of(i) for i in each], axis=1)}, group=names
         ),

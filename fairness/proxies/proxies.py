@@ -16,6 +16,7 @@ from plausible.fairness.proxies.proxy_scores import Dropped, dropped
 from plausible.fairness.proxies.proxy_table import Prepared, prepare
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
 from plausible.fairness.reporting.figures import intervals
+from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import under_each
 from plausible.inference.pages.page import Picture
@@ -72,10 +73,7 @@ def proxies(
     if used.outcome is not None:
         score = dropped(X, g, used.outcome, names, seed=seed)
     return Analysis(
-        name="proxies",
-        title="What the other columns tell about the group",
-        question=f"Can {group} be told from the other columns, and does dropping it make a "
-        "difference?",
+        **framed("proxies", sources=sources, group=group),
         findings=[
             _information(group, names, gain, areas, -float(base @ np.log(base))),
             _accuracy(group, right, plain, better),
@@ -104,18 +102,6 @@ def proxies(
                 else []
             ),
             _sensitivity(X, g, train, group, base, seed),
-        ],
-        cannot_show=[
-            "That a column is a proxy in the sense of the law, or that it was meant as one.",
-            f"That nothing is told where little was found: another method, or columns that are "
-            f"not here, may tell {group} better.",
-            "What the outcome stands for. If it was recorded with bias, a score that fits it "
-            "learns that bias, with or without the group.",
-        ],
-        sources=[
-            *sources,
-            "Dwork et al., Fairness through awareness (2012), "
-            "https://doi.org/10.1145/2090236.2090255",
         ],
         tables=[_table(group, alone)],
         draw=partial(_pictures, group, alone, score),

@@ -11,6 +11,7 @@ from plausible.fairness.estimation.estimates import estimate
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, inference_data
 from plausible.fairness.estimation.rounded import CountedRate, Rate
 from plausible.fairness.reporting.analysis import Analysis, Finding
+from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import listed, records, under_each
 from plausible.fairness.sampling_bias.detection_figure import draw_detection
@@ -109,9 +110,13 @@ def detection(
     findings += _empty(arrests)
     best = {g: both.get(g, alone[g]) for g in shown}
     return Analysis(
-        name="detection",
-        title=f"What {arrests_called} say about {use_called}",
-        question=f"Can {arrests_called} tell how common {use_called} is in each {group}?",
+        **framed(
+            "detection",
+            sources=[*sources, *(source for x in both_given for source in x.sources)],
+            arrests=arrests_called,
+            use=use_called,
+            group=group,
+        ),
         findings=findings,
         estimates=[before, *estimates],
         assumptions=[
@@ -125,18 +130,6 @@ def detection(
             *(line for x in both_given for line in records(x)),
             *_given(rates, asked, shown, use_called, arrests_called),
             _sensitivity(measured(rates[ref], None), rates[ref], ref, use_called, seed),
-        ],
-        cannot_show=[
-            f"Why detection differs. Where people live, where and when they are looked for, how "
-            f"openly something is done and treatment by {group} all fit the same numbers.",
-            f"Whether people say the truth about {use_called}, and are as open in every {group}.",
-            "Whether a different rate of detection is just or lawful.",
-        ],
-        sources=[
-            *sources,
-            *(source for x in both_given for source in x.sources),
-            "Mangel and Samaniego, Abraham Wald's work on aircraft survivability (1984), "
-            "https://doi.org/10.1080/01621459.1984.10478038",
         ],
         counts=arrests if isinstance(arrests, Counts) else None,
         posterior=inference_data(

@@ -9,6 +9,7 @@ from plausible.fairness.estimation.estimates import Estimate, estimate
 from plausible.fairness.estimation.posteriors import inference_data, shares
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
+from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import under_each
 from plausible.inference.errors import DataError
@@ -16,10 +17,6 @@ from plausible.inference.errors import DataError
 __all__ = ["survivorship"]
 
 Array = NDArray[np.float64]
-_SOURCE = (
-    "Mangel and Samaniego, Abraham Wald's work on aircraft survivability (1984), "
-    "https://doi.org/10.1080/01621459.1984.10478038"
-)
 
 
 @analysis("survivorship", answers="representative", needs=("places",))
@@ -99,9 +96,7 @@ def survivorship(
             )
         )
     return Analysis(
-        name="survivorship",
-        title="The planes that did not come back",
-        question="From a hit at which place do planes return least often?",
+        **framed("survivorship", sources=sources),
         findings=findings,
         estimates=[*holes, *survival],
         assumptions=[
@@ -112,11 +107,6 @@ def survivorship(
             else f"Every division of shots over the places is possible: Dirichlet({prior:g}).",
             _sensitivity(hits, exposure, order[0].group),
         ],
-        cannot_show=[
-            "How many planes were lost: that enters only as an average over all places.",
-            "Whether armour would help. That is an action with a cost of its own, its weight.",
-        ],
-        sources=[*sources, _SOURCE],
         posterior=inference_data({"relative_survival": seen / struck}, place=places),
         draw=lambda: [
             intervals("holes", holes, "Where holes were counted on planes that came back."),

@@ -11,6 +11,7 @@ from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
 from plausible.fairness.estimation.logistic import highest, refitted
 from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
+from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import deviations, under_each
 from plausible.inference.errors import DataError
@@ -91,10 +92,7 @@ def trained_on_arrests(
             + [float(special.expit(scores[k][of]).mean()) for k in ("use", "arrests")]
         )
     return Analysis(
-        name="trained-on-arrests",
-        title="Trained on arrests instead of use",
-        question="Whom does a classifier flag that was trained on arrests, and whom one that was "
-        "trained on use?",
+        **framed("trained_on_arrests"),
         findings=findings,
         estimates=estimates,
         assumptions=[
@@ -105,10 +103,6 @@ def trained_on_arrests(
             f"The {100 * flagged:g} % with the highest scores are flagged.",
             "Intervals are of the simulation, of the half that trains as of the other.",
             _sensitivity(cells, names[0], seed),
-        ],
-        cannot_show=[
-            "What a classifier on real records does: real detection also differs within groups.",
-            "What causes detection to differ, and whether flagging anybody is justified.",
         ],
         posterior=inference_data(
             {"flagged_by_use": by_use, "flagged_by_arrests": by_arrests}, group=names

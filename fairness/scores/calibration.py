@@ -21,9 +21,10 @@ from plausible.fairness.estimation.posteriors import (
     under_priors,
 )
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
+from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.plots import curves
 from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import basis, cause, listed, sensitivity
+from plausible.fairness.reporting.wording import basis, listed, sensitivity
 from plausible.inference.errors import DataError
 from plausible.inference.pages.page import Picture
 
@@ -97,10 +98,7 @@ def calibration(
             lambda p: gap(far, _standardised(counts, p, seed, far, ref, common[far]))
         )
     return Analysis(
-        name="calibration",
-        title="What a score means, by group",
-        question=f"At the same {counts.by}, do {counts.label_of('events')} come as often in every "
-        f"{counts.group}?",
+        **framed("calibration", counts),
         findings=[*findings, *_not_compared(counts, ref, known, shown, gaps)],
         estimates=list(gaps.values()),
         assumptions=[
@@ -110,14 +108,6 @@ def calibration(
             "them, each with its share of it.",
             *sensitivity(headlines),
         ],
-        cannot_show=[
-            cause(counts),
-            "Whether a score that means the same for every group treats them alike: it can err "
-            "more often on one of them all the same, and it can be calibrated by ignoring what "
-            "sets people of one group apart.",
-            f"Whether recorded {counts.label_of('events')} are what they stand for.",
-        ],
-        sources=counts.sources,
         counts=counts,
         posterior=inference_data(
             {"difference": np.stack(list(draws.values()), axis=1)}, group=[names[i] for i in draws]

@@ -13,8 +13,9 @@ from plausible.fairness.estimation.estimates import DRAWS
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
+from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import basis, cause, compared, left_out, sensitivity
+from plausible.fairness.reporting.wording import basis, compared, left_out, sensitivity
 from plausible.fairness.scores.impossibility import clash
 from plausible.inference.errors import DataError
 from plausible.inference.pages.page import Picture
@@ -74,12 +75,6 @@ RATES: Mapping[str, _Rate] = {
         ("true_negative", "false_negative"),
     ),
 }
-_SOURCES = (
-    "Chouldechova, Fair prediction with disparate impact (2017), "
-    "https://doi.org/10.1089/big.2016.0047",
-    "Kleinberg, Mullainathan and Raghavan, Inherent trade-offs in the fair determination of risk "
-    "scores (2017), https://doi.org/10.4230/LIPIcs.ITCS.2017.43",
-)
 
 
 def cell_rates(cells: Mapping[str, Array]) -> dict[str, Array]:
@@ -142,9 +137,7 @@ def scores(
     draws = _draws(main, prior, seed)
     clashing, implied = clash(rates["base_rate"], draws)
     return Analysis(
-        name="scores",
-        title="Errors of a score, by group",
-        question=f"Does the score err as often, and mean the same, for every {counts.group}?",
+        **framed("scores", counts),
         findings=[
             *(_widest(c) for c in rates.values() if c.gaps),
             *clashing,
@@ -165,15 +158,6 @@ def scores(
             *basis(counts, prior)[1:],
             *sensitivity(rates["false_positive_rate"].sensitivity()),
         ],
-        cannot_show=[
-            cause(counts),
-            "Whether the outcome is what it stands for. An arrest is no crime, and who is watched "
-            "more is found out more; all rates here take the recorded outcome for the truth.",
-            "Which of the rates should be equal. That is a question of what the decision does to "
-            "people, not of data.",
-            "What the decision did to the outcome: people who were held could not reoffend.",
-        ],
-        sources=[*counts.sources, *_SOURCES],
         counts=counts,
         posterior=inference_data(draws, group=main.names),
         draw=lambda: _pictures(main.reference, rates),

@@ -10,11 +10,11 @@ from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
 from plausible.fairness.reporting.figures import intervals
+from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.plots import curves
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import (
     basis,
-    cause,
     comparisons,
     left_out,
     natural,
@@ -103,10 +103,7 @@ def thresholds(
     if len(cuts) > 1 and far is not None:
         findings.append(_moved(cuts, far, c.ref))
     return Analysis(
-        name="thresholds",
-        title="Investigated by a threshold",
-        question=f"When a score above {threshold:g} starts an investigation by itself, who is "
-        "investigated although there is nothing to find?",
+        **framed("thresholds", counts, threshold=threshold),
         findings=[*findings, *left_out(c)],
         estimates=estimates,
         assumptions=[
@@ -115,28 +112,12 @@ def thresholds(
             "investigation finds what there is.",
             *sensitivity(c.sensitivity()),
         ],
-        cannot_show=[
-            cause(counts),
-            "What an investigation does to people who did nothing, and whether someone who looked "
-            "at the case would have started it.",
-            "Who among those below the threshold had something to find, unless they were looked "
-            "at too. The recorded outcome is taken for the truth.",
-            "Which threshold is right: no share of wrongly investigated people follows from data.",
-        ],
-        sources=[*counts.sources, _SOURCE],
         counts=counts,
         posterior=c.posterior("wrongly_investigated"),
         tables=[_by_threshold(c, cuts, at)] if others else [],
         draw=lambda: _pictures(c, cuts),
         details={"reference": c.reference, "threshold": threshold, "shown": len(c.shown)},
     )
-
-
-_SOURCE = (
-    "Autoriteit Persoonsgegevens, Belastingdienst/Toeslagen: de verwerking van de nationaliteit "
-    "van aanvragers van kinderopvangtoeslag (2020), https://autoriteitpersoonsgegevens.nl/sites/"
-    "default/files/atoms/files/onderzoek_belastingdienst_kinderopvangtoeslag.pdf"
-)
 
 
 def _wrongly(counts: Counts, prior: Prior) -> Rates:

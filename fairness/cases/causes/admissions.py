@@ -11,6 +11,7 @@ from plausible.fairness.estimation.comparison import widest
 from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, under_priors
 from plausible.fairness.reporting.analysis import Analysis, Finding
+from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.report import Report
 from plausible.fairness.reporting.wording import sensitivity
@@ -104,9 +105,7 @@ def by_stratum(
         )
     )
     return Analysis(
-        name="strata",
-        title=f"The same within each {counts.by}",
-        question=f"Does the rate of {event} differ by {counts.group} within each {counts.by}?",
+        **framed("by_stratum", counts, first=first, second=second),
         findings=findings,
         estimates=differences,
         assumptions=[
@@ -114,10 +113,5 @@ def by_stratum(
             "comparisons at 95 % one interval in twenty misses by chance alone.",
             *sensitivity(under_priors(lambda p: gap(far, p))),
         ],
-        cannot_show=[
-            f"Why {first} and {second} are spread differently over the {counts.by}s.",
-            f"Whether the {counts.by} itself is a way in which they are treated differently.",
-        ],
-        sources=counts.sources,
         counts=counts,
     )
