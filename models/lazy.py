@@ -76,15 +76,30 @@ class _LazyPackage(ModuleType):
         return sorted({*self.__dict__, *self._places})
 
 
-def lazy(package: str, modules: Mapping[str, str]) -> None:
+def lazy(package: str, modules: Mapping[str, str] | None = None) -> None:
     """Let a package offer names of its modules without importing these before they are needed.
 
     Args:
         package: its `__name__`.
         modules: from the name of a module within the package to what it offers, separated by
-            spaces.
+            spaces; by default what the package imports from itself for type checkers only, so
+            that its names are written once.
     """
-    places = {name: module for module, names in modules.items() for name in names.split()}
     module = sys.modules[package]
+    if modules is None:
+        places = _for_type_checkers(module)
+        ModuleType.__setattr__(module, "__all__", sorted(places))
+    else:
+        places = {name: place for place, names in modules.items() for name in names.split()}
     module.__class__ = _LazyPackage
     ModuleType.__setattr__(module, "_places", places)
+
+
+def _for_type_checkers(module: ModuleType) -> dict[str, str]:
+    """From each name that a package imports from its modules under an `if`, to the module."""
+    assert module.__file__ is not None
+    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+    blocks = [node for node in tree.body if isinstance(node, ast.If)]
+    imports = [node for block in blocks for node in block.body if isinstance(node, ast.ImportFrom)]
+    start = len(module.__name__) + 1
+    return {a.name: str(node.module)[start:] for node in imports for a in node.names}

@@ -84,11 +84,7 @@ class _Case:
 
 @analysis("amplification", answers="amplification", needs=("decisions",), groups=2)
 def amplification(
-    counts: Counts,
-    predicted: Counts | None = None,
-    *,
-    prior: float = 1.0,
-    seed: int = 0,
+    counts: Counts, predicted: Counts | None = None, *, prior: float = 1.0, seed: int = 0
 ) -> Analysis:
     r"""Each group's share in the predictions minus its share in the data.
 

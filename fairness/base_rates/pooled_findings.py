@@ -146,7 +146,7 @@ def of_strata(counts: Counts, pool: Pool, rate: str, ref: int) -> Answer:
         findings.append(Finding(f"Of {len(largest) + 1} groups, the largest are compared."))
     assumptions = [
         f"Each {counts.group} has an average and a spread of its own, and what it does in one "
-        f"{counts.by} says nothing about another {counts.group} there.",
+        f"{counts.by} says nothing about another {counts.group} there."
     ]
     pairs = [(pair, gaps) for pair, gaps in by_stratum.items() if gaps]
     frames = [

@@ -95,12 +95,7 @@ def pooled(
     else:
         answer = of_strata(counts, pool, rate, reference_of(counts, counts[trials], reference))
     return Analysis(
-        **framed(
-            "pooled",
-            counts,
-            rate=rate,
-            trials=counts.label_of(trials),
-        ),
+        **framed("pooled", counts, rate=rate, trials=counts.label_of(trials)),
         findings=answer.findings,
         estimates=answer.estimates,
         assumptions=[

@@ -19,13 +19,7 @@ from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
 from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import (
-    basis,
-    comparisons,
-    left_out,
-    sensitivity,
-    spoken,
-)
+from plausible.fairness.reporting.wording import basis, comparisons, left_out, sensitivity, spoken
 from plausible.inference.errors import DataError
 
 __all__ = ["found_out"]

@@ -16,11 +16,7 @@ CASES = {
             "profiling.drug_use:drug_use",
             "Use and arrests: marijuana in the United States, 2010",
         ),
-        (
-            "compas",
-            "scores.compas:compas",
-            "COMPAS: a risk score of reoffending, and its errors",
-        ),
+        ("compas", "scores.compas:compas", "COMPAS: a risk score of reoffending, and its errors"),
         (
             "admissions",
             "causes.admissions:admissions",

@@ -130,14 +130,7 @@ def _map(costs: Costs, mean: Array) -> Figure:
         alpha=0.85,
         rasterized=True,
     )
-    axes.plot(
-        100 * mean[0],
-        1,
-        "x",
-        color="white",
-        markersize=11,
-        markeredgewidth=4,
-    )
+    axes.plot(100 * mean[0], 1, "x", color="white", markersize=11, markeredgewidth=4)
     axes.plot(100 * mean[0], 1, "x", color=INK, markersize=9, markeredgewidth=2)
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g} ×"))

@@ -79,11 +79,7 @@ def decisions(
     ]
     extra = {
         i: estimate(
-            "cost",
-            loss[:, i] - loss[:, best],
-            "count",
-            group=a,
-            reference=costs.actions[best],
+            "cost", loss[:, i] - loss[:, best], "count", group=a, reference=costs.actions[best]
         )
         for i, a in enumerate(costs.actions)
         if i != best

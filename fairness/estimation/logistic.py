@@ -95,12 +95,7 @@ def halves(y: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
 
 
 def held_out(
-    X: Array,
-    y: NDArray[np.int64],
-    classes: int,
-    train: NDArray[np.bool_],
-    *,
-    scale: float = 2.0,
+    X: Array, y: NDArray[np.int64], classes: int, train: NDArray[np.bool_], *, scale: float = 2.0
 ) -> Array:
     """Probabilities for the rows that are not for training, by a regression on those that are.
 

@@ -21,13 +21,7 @@ from plausible.fairness.reporting.analysis import Analysis, Finding, Table
 from plausible.fairness.reporting.figures import people
 from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import (
-    basis,
-    left_out,
-    natural,
-    sensitivity,
-    spoken,
-)
+from plausible.fairness.reporting.wording import basis, left_out, natural, sensitivity, spoken
 from plausible.inference.pages.page import Picture
 
 __all__ = ["every_search", "innocent", "of_thousand", "prosecutor", "roles"]

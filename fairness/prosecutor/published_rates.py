@@ -8,12 +8,7 @@ import numpy as np
 from plausible.fairness.estimation.estimates import estimate
 from plausible.fairness.estimation.posteriors import Draws, inference_data
 from plausible.fairness.estimation.rounded import Rate
-from plausible.fairness.prosecutor.prosecutor import (
-    every_search,
-    innocent,
-    of_thousand,
-    roles,
-)
+from plausible.fairness.prosecutor.prosecutor import every_search, innocent, of_thousand, roles
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.registry import analysis

@@ -123,7 +123,5 @@ def _gap(what: str, kept: Estimate, gone: Estimate, change: Estimate) -> Finding
     else:
         end = f"With the group it is {kept}; dropping it changes that by {change}."
     return Finding(
-        f"{start} {end}",
-        "Which rate ought to be equal, if any, is not a question of data.",
-        gone,
+        f"{start} {end}", "Which rate ought to be equal, if any, is not a question of data.", gone
     )

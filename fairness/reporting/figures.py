@@ -96,11 +96,7 @@ def _intervals(rows: Sequence[tuple[str, Estimate]]) -> "Figure":
 
 
 def people(
-    name: str,
-    panels: Mapping[str, Mapping[str, int]],
-    caption: str,
-    *,
-    columns: int = 25,
+    name: str, panels: Mapping[str, Mapping[str, int]], caption: str, *, columns: int = 25
 ) -> Picture:
     """People as dots, coloured by what holds of them: natural frequencies.
 

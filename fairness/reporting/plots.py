@@ -71,8 +71,7 @@ def shrinkage(
 
 @styled
 def _curves(
-    names: tuple[str, str],
-    lines: Mapping[str, Sequence[tuple[float, Estimate]]],
+    names: tuple[str, str], lines: Mapping[str, Sequence[tuple[float, Estimate]]]
 ) -> Figure:
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot(xlabel=plain(names[0]))

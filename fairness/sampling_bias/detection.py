@@ -141,13 +141,7 @@ def detection(
             group=shown,
         ),
         tables=[verdicts(alone, both, group)],
-        draw=partial(
-            draw_detection,
-            alone,
-            both,
-            use_called,
-            arrests_called,
-        ),
+        draw=partial(draw_detection, alone, both, use_called, arrests_called),
         details={"reference": ref, "groups": len(rates), "shown": len(shown)},
     )
 

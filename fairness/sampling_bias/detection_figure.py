@@ -19,10 +19,7 @@ _POINTS = 1500
 
 
 def draw_detection(
-    alone: Mapping[str, GroupPosterior],
-    both: Mapping[str, GroupPosterior],
-    use: str,
-    arrests: str,
+    alone: Mapping[str, GroupPosterior], both: Mapping[str, GroupPosterior], use: str, arrests: str
 ) -> Sequence[Picture]:
     """Draws of use and detection of up to four groups.
 
@@ -64,10 +61,7 @@ def draw_detection(
 
 @styled
 def _figure(
-    alone: Mapping[str, GroupPosterior],
-    both: Mapping[str, GroupPosterior],
-    use: str,
-    arrests: str,
+    alone: Mapping[str, GroupPosterior], both: Mapping[str, GroupPosterior], use: str, arrests: str
 ) -> Figure:
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.add_subplot()

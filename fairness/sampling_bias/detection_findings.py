@@ -58,10 +58,7 @@ def from_arrests(
         arrests: what follows it in the user's word.
     """
     c = Contrasts.of_draws(
-        "use_from_arrests",
-        f"{use} from {arrests} alone",
-        {g: x.use for g, x in alone.items()},
-        ref,
+        "use_from_arrests", f"{use} from {arrests} alone", {g: x.use for g, x in alone.items()}, ref
     )
     known = max(alone, key=lambda g: alone[g].narrowed)
     tied, after = alone[known].tied, c.each[list(alone).index(known)]

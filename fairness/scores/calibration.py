@@ -5,13 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plausible.fairness.counts.counts import Counts
-from plausible.fairness.estimation.comparison import (
-    SHOWN,
-    needs,
-    reference_of,
-    widest,
-    with_cases,
-)
+from plausible.fairness.estimation.comparison import SHOWN, needs, reference_of, widest, with_cases
 from plausible.fairness.estimation.estimates import Estimate, estimate
 from plausible.fairness.estimation.posteriors import (
     PRIORS,
@@ -36,11 +30,7 @@ _LEVELS = 50
 
 @analysis("calibration", answers="bayes", needs=("score",))
 def calibration(
-    counts: Counts,
-    *,
-    reference: str | None = None,
-    prior: Prior = PRIORS["uniform"],
-    seed: int = 0,
+    counts: Counts, *, reference: str | None = None, prior: Prior = PRIORS["uniform"], seed: int = 0
 ) -> Analysis:
     r"""How often the outcome comes at each level of a score, by group.
 

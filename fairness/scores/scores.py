@@ -88,11 +88,7 @@ def cell_rates(cells: Mapping[str, Array]) -> dict[str, Array]:
 
 @analysis("scores", answers="bayes", needs=("decisions",), label="errors of decisions")
 def scores(
-    counts: Counts,
-    *,
-    reference: str | None = None,
-    prior: Prior = PRIORS["uniform"],
-    seed: int = 0,
+    counts: Counts, *, reference: str | None = None, prior: Prior = PRIORS["uniform"], seed: int = 0
 ) -> Analysis:
     r"""Error rates, predictive values, base and selection rates of a decision, by group.
 

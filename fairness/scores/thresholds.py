@@ -13,13 +13,7 @@ from plausible.fairness.reporting.figures import intervals
 from plausible.fairness.reporting.framing import framed
 from plausible.fairness.reporting.plots import curves
 from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import (
-    basis,
-    comparisons,
-    left_out,
-    natural,
-    sensitivity,
-)
+from plausible.fairness.reporting.wording import basis, comparisons, left_out, natural, sensitivity
 from plausible.inference.errors import DataError
 from plausible.inference.pages.page import Picture
 

@@ -53,7 +53,7 @@ def admissions() -> Report:
         notes=[
             "The six largest departments are not the whole university. Which of the comparisons "
             "answers the question of discrimination depends on what made applicants choose their "
-            "department, and needs a causal graph; this report draws none.",
+            "department, and needs a causal graph; this report draws none."
         ],
     )
 

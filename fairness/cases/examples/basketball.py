@@ -24,6 +24,6 @@ def basketball() -> Report:
         ],
         notes=[
             "The numbers are assumed, to the nearest order: one man in 100,000 plays "
-            "professionally, 99 % of players are taller than 1.90 m, and so are 5 % of other men.",
+            "professionally, 99 % of players are taller than 1.90 m, and so are 5 % of other men."
         ],
     )

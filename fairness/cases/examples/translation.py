@@ -26,6 +26,6 @@ def translation() -> Report:
         notes=[
             "The probability of .7 is the lecture's example. The costs are assumed, with ranges; "
             "nobody can measure what a wrong form costs the person who reads it. Of 100 messages "
-            "like the one at hand, 84 were spam: assumed too.",
+            "like the one at hand, 84 were spam: assumed too."
         ],
     )

@@ -14,10 +14,7 @@ USE = {
     "Black": RoundedRate(0.14, rounding=0.01, error=_ERROR),
     "White": RoundedRate(0.12, rounding=0.01, error=_ERROR),
 }
-ARRESTS = {
-    "Black": RoundedRate(716 / 100_000),
-    "White": RoundedRate(192 / 100_000),
-}
+ARRESTS = {"Black": RoundedRate(716 / 100_000), "White": RoundedRate(192 / 100_000)}
 _SOURCES = (
     "American Civil Liberties Union, The war on marijuana in black and white (2013), "
     "https://www.aclu.org/report/report-war-marijuana-black-and-white",
@@ -35,12 +32,7 @@ def drug_use() -> Report:
         [
             relative_rates(USE, ARRESTS, reference="White", group="race", sources=_SOURCES),
             detection(ARRESTS, USE, reference="White", group="race", sources=_SOURCES),
-            profile(
-                USE,
-                hypothesis="users of marijuana",
-                group="race",
-                sources=_SOURCES,
-            ),
+            profile(USE, hypothesis="users of marijuana", group="race", sources=_SOURCES),
             trained_on_arrests(
                 {name: rate.value for name, rate in USE.items()},
                 {name: ARRESTS[name].value / USE[name].value for name in USE},
@@ -50,6 +42,6 @@ def drug_use() -> Report:
             "These are published rates, not counts. Rates of use were rounded to whole per cent; "
             f"their standard error is not in the source, and {100 * _ERROR:g} points are assumed. "
             "Rates of arrest are from records and taken as they were published, in whole arrests "
-            "per 100,000 people.",
+            "per 100,000 people."
         ],
     )

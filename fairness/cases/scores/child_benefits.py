@@ -19,14 +19,11 @@ def child_benefits() -> Report:
         "investigation, and nationality was one of the features. No counts were published, so "
         "these claims are simulated: what the report shows is how such a rule works, not what "
         "happened to anyone.",
-        [
-            thresholds(at, others=others, without=simulated.counts(0.8, without=True)),
-            scores(at),
-        ],
+        [thresholds(at, others=others, without=simulated.counts(0.8, without=True)), scores(at)],
         notes=[
             "In the simulation both groups make mistakes equally often. In past checks, claims "
             "without a fault were recorded as faulty more often in one group; the score is a "
             "logistic regression trained on those records. All numbers follow from assumptions "
-            "that anyone can change in the code.",
+            "that anyone can change in the code."
         ],
     )
