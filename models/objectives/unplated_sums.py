@@ -38,7 +38,7 @@ def check_unplated_sums(program: Program, batch: Batch, layout: Layout, seen: Se
     batch. Half of the batch is passed to the model once and twice over, with the same latents: a
     sum over data doubles, while a mean over them, or what depends on global latents only, stays.
     What cannot be judged so passes: a site that draws at random by itself, one that is zero, a sum
-    beside a larger term that stays, and a model that does not run on the half.
+    next to a larger term that stays, and a model that does not run on the half.
 
     Args:
         program: model and guide.

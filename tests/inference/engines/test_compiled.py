@@ -49,6 +49,7 @@ SLOW = {
     "program in float64": 1,
     "WGAN, gradient penalty": 1,
     "turns: updates=3, every=2": 1,
+    "ring GAN of a plain function: relativistic, R1 and R2": 1,
     "WGAN, weights clipped, average kept": 1,
 }
 # Compiled in a process of their own, as all are by users; here, that costs seconds for imports.

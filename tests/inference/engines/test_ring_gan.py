@@ -20,7 +20,6 @@ from plausible.inference import Fit, fit
 from plausible.models import (
     Adam,
     CosineDecay,
-    GeneratorNetwork,
     GeometricDecay,
     Objective,
     Player,
@@ -221,19 +220,6 @@ def test_nothing_of_one_player_moves_in_anothers_turn(
         moved |= changed
     own = {name for name in held[0] if name.startswith(acting)}
     assert moved == own, own - moved  # also its buffers, which are put back in no turn of its own
-
-
-# Data and supports.
-
-
-def test_a_generator_without_likelihood_is_trained_in_minibatches() -> None:
-    """It gives no datum a density and has no guide, and neither is asked for."""
-    torch.manual_seed(0)
-    model = GeneratorNetwork((2,), 2, None, hidden=(16,))
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    run = fit(model, ring(100), objective=RingGAN(), batch_size=32, steps=5)
-    assert list(run.losses) == ["discriminator", "generator"]
-    assert not any(torch.equal(value, before[n]) for n, value in model.state_dict().items())
 
 
 class Jittered:

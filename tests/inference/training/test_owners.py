@@ -15,6 +15,7 @@ import torch
 import toys
 from compiled_code import captured_only, own_cache
 from pyro.infer.autoguide import AutoNormal
+from ring import RingGAN, ring
 from torch import Tensor, nn
 
 from plausible.inference import TrainingWarning, fit
@@ -154,6 +155,16 @@ def test_two_tensors_and_the_inherited_guide_are_no_riddle() -> None:
             ModelError, match="guide of Pairs does not take 2 tensors of data: too many"
         ):
             fit(Pairs(), data, objective=ELBO(), batch_size=batch_size, steps=3)
+
+
+def test_a_generator_without_likelihood_is_trained_in_minibatches() -> None:
+    """It gives no datum a density and has no guide, and neither is asked for."""
+    torch.manual_seed(0)
+    model = GeneratorNetwork((2,), 2, None, hidden=(16,))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    run = fit(model, ring(100), objective=RingGAN(), batch_size=32, steps=5)
+    assert list(run.losses) == ["discriminator", "generator"]
+    assert not any(torch.equal(value, before[n]) for n, value in model.state_dict().items())
 
 
 def test_a_generator_without_likelihood_still_says_why_elbo_cannot_train_it() -> None:
