@@ -54,7 +54,7 @@ def test_at_80_columns_every_number_is_there_and_the_line_is_not_full(
         stage("training 3 of 14")
         with progress_bar(steps, 0, "") as bar:
             bar.first, bar.began = -1, bar.began - 2  # steps that took a while
-            bar.draw(steps // 3, -12_345.678, "epoch 3 of 80, compiled engine")
+            bar.draw(steps // 3, {"negative ELBO": -12_345.678}, "epoch 3 of 80, compiled engine")
     drawn = [line for line in lines(terminal) if "loss" in line]
     assert drawn and all(len(line.rstrip()) <= 77 for line in drawn)
     assert f"{steps // 3:,}/{steps:,}" in drawn[0]
@@ -63,10 +63,20 @@ def test_at_80_columns_every_number_is_there_and_the_line_is_not_full(
     assert title in [line.strip() for line in lines(terminal)]
 
 
+def test_at_80_columns_every_players_loss_is_there(terminal: io.StringIO) -> None:
+    losses = {"discriminator": 0.693, "generator": 12.5}
+    with progress_bar(99_999, 0, "") as bar:
+        bar.first, bar.began = -1, bar.began - 2
+        bar.draw(33_333, losses, "eager engine")
+    line = next(line for line in lines(terminal) if "generator" in line)
+    assert "discriminator 0.693  generator 12.500" in line
+    assert "steps/s" in line and "left" in line and len(line.rstrip()) <= 77
+
+
 @pytest.mark.parametrize("columns", [20, 40, 60, 80, 200])
 def test_a_line_is_never_wider_than_its_terminal(columns: int) -> None:
     bar = progress.Bar(None, 1000, 0, "")
-    bar.done, bar.loss, bar.rate = 500, "loss 1.234", 3.0
+    bar.done, bar.losses, bar.rate = 500, ["loss 1.234"], 3.0
     console = Console(file=io.StringIO(), width=columns)
     with console.capture() as capture:
         console.print(bar.line(columns))
@@ -85,7 +95,7 @@ def test_nothing_stays_on_the_screen(
             for number in (1, 2):
                 stage(f"training {number} of 2")
                 with progress_bar(10, 0, "eager engine") as bar:
-                    bar.draw(3, 1.0, "eager engine")
+                    bar.draw(3, {"negative ELBO": 1.0}, "eager engine")
                     if error is not None:
                         terminal.write("^C")
                         raise error
@@ -101,7 +111,7 @@ def test_what_is_said_stays_above_the_bar_once(terminal: io.StringIO) -> None:
         for _ in range(2):
             with progress_bar(10, 0, "eager engine") as bar:
                 bar.say("From step 1 on: Pyro as it is.")
-                bar.draw(3, 1.0, "eager engine")
+                bar.draw(3, {"negative ELBO": 1.0}, "eager engine")
     assert screen(terminal) == ["From step 1 on: Pyro as it is."]
 
 
@@ -123,7 +133,7 @@ def test_without_a_terminal_nothing_is_drawn(
         stage("training")
         with progress_bar(10, 0, "") as bar:
             assert not bar.due()
-            bar.draw(3, 1.0, "")
+            bar.draw(3, {"negative ELBO": 1.0}, "")
             bar.say("From step 1 on: Pyro as it is.")
     assert file.getvalue() == ""
     assert caplog.messages == ["From step 1 on: Pyro as it is."]
