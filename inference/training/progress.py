@@ -62,7 +62,9 @@ class Bar:
             left = timedelta(seconds=round((self.total - self.done) / self.rate))
             speed = f"{self.rate:,.0f}" if self.rate >= 10 else f"{self.rate:.2f}"
             numbers += [f"{speed} steps/s", f"{left} left"]
-        text = Text("  ".join(part for part in numbers if part), no_wrap=True)
+            if len(self.losses) > 1 and len("  ".join(numbers)) > columns:
+                del numbers[-2]  # the losses of several players count for more than the rate
+        text = Text("  ".join(numbers), no_wrap=True)
         text.truncate(columns, overflow="ellipsis")
         width = columns - text.cell_len - 2
         if width < _NARROWEST:
