@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # for tools that read types; tests/test_lazy.py holds it to t
     from plausible.models.conditional.conditional_network import ConditionalNetwork
     from plausible.models.conditional.mixture_density import MixtureDensityNetwork
     from plausible.models.conditional.regressor import Regressor
+    from plausible.models.distributions.normal_mixture import NormalMixture
     from plausible.models.errors import (
         CheckpointError,
         DataError,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:  # for tools that read types; tests/test_lazy.py holds it to t
         likelihood,
         positive_scale,
     )
-    from plausible.models.likelihoods.mixture import MixtureOfNormals, NormalMixture
+    from plausible.models.likelihoods.mixture import MixtureOfNormals
     from plausible.models.objectives.elbo import ELBO
     from plausible.models.objectives.importance_weighted import ImportanceWeighted, Renyi
     from plausible.models.objectives.maximum_likelihood import MaximumLikelihood
@@ -115,11 +116,12 @@ lazy(
         "conditional.conditional_network": "ConditionalNetwork",
         "conditional.mixture_density": "MixtureDensityNetwork",
         "conditional.regressor": "Regressor",
+        "distributions.normal_mixture": "NormalMixture",
         "errors": "CheckpointError DataError ModelError PlausibleError TrainingError UnknownName",
         "generators.generator": "ConditionalGenerator GeneratorNetwork",
         "likelihoods.families": "Bernoulli BinaryCrossEntropy Categorical "
         "ContinuousBernoulli DiagonalNormal Laplace Likelihood Normal likelihood positive_scale",
-        "likelihoods.mixture": "MixtureOfNormals NormalMixture",
+        "likelihoods.mixture": "MixtureOfNormals",
         "objectives.elbo": "ELBO",
         "objectives.importance_weighted": "ImportanceWeighted Renyi",
         "objectives.maximum_likelihood": "MaximumLikelihood",

@@ -8,8 +8,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from plausible.models.distributions.normal_mixture import NormalMixture
 from plausible.models.errors import UnknownName
-from plausible.models.likelihoods.mixture import NormalMixture
 
 __all__ = [
     "HETEROSCEDASTIC",

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from plausible.models.base import GenerativeModel, LatentModel
 from plausible.models.errors import DataError, ModelError, UnknownName
 from plausible.models.likelihoods.families import DiagonalNormal, Likelihood, likelihood
-from plausible.models.networks.mlp import MLP, ConvolutionalDecoder, ConvolutionalEncoder
+from plausible.models.networks.convolutional import ConvolutionalDecoder, ConvolutionalEncoder
+from plausible.models.networks.mlp import MLP
 from plausible.models.objectives.batch import Batch, Layout
 from plausible.models.objectives.bounds import log_weights
 

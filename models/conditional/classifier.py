@@ -8,7 +8,8 @@ from torch import Tensor
 from plausible.models.conditional.conditional_network import ConditionalNetwork
 from plausible.models.errors import DataError, ModelError, UnknownName
 from plausible.models.likelihoods.families import Bernoulli, Categorical, Likelihood
-from plausible.models.networks.mlp import MLP, ConvolutionalEncoder
+from plausible.models.networks.convolutional import ConvolutionalEncoder
+from plausible.models.networks.mlp import MLP
 
 __all__ = ["Classifier"]
 

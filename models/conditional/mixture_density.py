@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from plausible.models.conditional.conditional_network import ConditionalNetwork
-from plausible.models.likelihoods.mixture import Covariance, MixtureOfNormals, NormalMixture
+from plausible.models.distributions.normal_mixture import NormalMixture
+from plausible.models.likelihoods.mixture import Covariance, MixtureOfNormals
 from plausible.models.networks.mlp import MLP
 
 __all__ = ["MixtureDensityNetwork"]

@@ -9,8 +9,9 @@ from plausible.models.conditional.conditional_network import ConditionalNetwork
 from plausible.models.errors import DataError, ModelError, UnknownName
 from plausible.models.likelihoods.families import Likelihood
 from plausible.models.likelihoods.families import likelihood as resolved
+from plausible.models.networks.convolutional import ConvolutionalDecoder, ConvolutionalEncoder
 from plausible.models.networks.image_to_image import ImageToImage
-from plausible.models.networks.mlp import MLP, ConvolutionalDecoder, ConvolutionalEncoder
+from plausible.models.networks.mlp import MLP
 
 __all__ = ["Regressor"]
 

@@ -7,19 +7,19 @@ import torch
 from torch import Tensor, nn
 
 from plausible.models.errors import ModelError
-from plausible.models.networks.mlp import batch_shape, init_weights_, pyramid
+from plausible.models.networks.convolutional import KERNEL, PADDING, STRIDE, pyramid
+from plausible.models.networks.init import GAINS, init_weights_
+from plausible.models.networks.mlp import batch_shape
 
 __all__ = ["ImageToImage"]
-
-_KERNEL, _STRIDE, _PADDING = 4, 2, 1
 
 
 class ImageToImage(nn.Module):
     """Strided convolutions down, transposed ones up, and a shortcut between equal sizes.
 
     Each step down halves the image, rounding down, until its smaller side is below 8; each step up
-    restores the size that it had, and sees beside the coarse image the one of that size on the way
-    down. The last step sees the input itself.
+    restores the size that it had, and sees both the coarse image and the one of that size on the
+    way down. The last step sees the input itself.
 
     Args:
         x_shape: (channels, height, width) of the input, with sides from 8 to 128.
@@ -43,18 +43,18 @@ class ImageToImage(nn.Module):
                 f"This network keeps the size of an image: the output of {self.x_shape} cannot be "
                 f"{self.out_shape}."
             )
-        gain = math.sqrt(2)
+        gain = GAINS["relu"]
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         for (before, *_), (after, *_) in pairwise(shapes):
-            step = nn.Conv2d(before, after, _KERNEL, _STRIDE, _PADDING)
-            self.down.append(init_weights_(step, before * _KERNEL**2, gain))
+            step = nn.Conv2d(before, after, KERNEL, STRIDE, PADDING)
+            self.down.append(init_weights_(step, before * KERNEL**2, gain))
         deep = shapes[-1][0]
         for (after, *large), (_, *small) in pairwise(shapes):
             rest = (large[0] - 2 * small[0], large[1] - 2 * small[1])
             above = deep if small == list(shapes[-1][1:]) else 2 * shapes[len(self.up) + 1][0]
             width = channels if not len(self.up) else after
-            transposed = nn.ConvTranspose2d(above, width, _KERNEL, _STRIDE, _PADDING, rest)
-            self.up.append(init_weights_(transposed, above * (_KERNEL // _STRIDE) ** 2, gain))
+            transposed = nn.ConvTranspose2d(above, width, KERNEL, STRIDE, PADDING, rest)
+            self.up.append(init_weights_(transposed, above * (KERNEL // STRIDE) ** 2, gain))
         last = channels + self.x_shape[0]
         self.last = init_weights_(nn.Conv2d(last, self.out_shape[0], 3, padding=1), last * 9, 1.0)
 

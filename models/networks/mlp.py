@@ -1,4 +1,4 @@
-"""Networks with any number of leading batch dimensions: an MLP, and convolutions for images."""
+"""The fully connected network, with any number of leading batch dimensions."""
 
 import math
 from itertools import pairwise
@@ -6,18 +6,15 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from plausible.models.errors import ModelError, UnknownName
+from plausible.models.networks.init import GAINS, init_weights_
 
-__all__ = ["MLP", "ConvolutionalDecoder", "ConvolutionalEncoder"]
+__all__ = ["MLP", "batch_shape"]
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "softplus": nn.Softplus,
     "tanh": nn.Tanh,
 }
-_GAINS = {"relu": math.sqrt(2), "softplus": math.sqrt(2), "tanh": 5 / 3}
-_KERNEL, _STRIDE, _PADDING = 4, 2, 1
-_SMALLEST, _LARGEST = 8, 128
-_MOST_CHANNELS = 256
 
 
 class MLP(nn.Module):
@@ -61,7 +58,7 @@ class MLP(nn.Module):
         widths = [math.prod(self.in_shape), *self.hidden]
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(widths):
-            layers += [init_weights_(nn.Linear(inputs, outputs), inputs, _GAINS[activation])]
+            layers += [init_weights_(nn.Linear(inputs, outputs), inputs, GAINS[activation])]
             layers += [_ACTIVATIONS[activation]()]
         layers += [init_weights_(nn.Linear(widths[-1], math.prod(self.out_shape)), widths[-1], 1.0)]
         self.layers = nn.Sequential(*layers)
@@ -73,106 +70,12 @@ class MLP(nn.Module):
         return self.layers(flat).reshape((*batch, *self.out_shape))
 
 
-class ConvolutionalEncoder(nn.Module):
-    """Strided convolutions and one dense layer, from an image to a tensor of any shape.
-
-    Each convolution (kernel 4, stride 2, padding 1) halves the image, rounding down, until its
-    smaller side is below 8; the channels double each time, up to 256. Initial weights are those of
-    `MLP`.
-
-    Args:
-        x_shape: (channels, height, width), with sides from 8 to 128.
-        out_shape: shape of one output.
-        channels: of the first convolution.
-        width: of the dense layer.
-
-    Raises:
-        ModelError: for another image shape.
-    """
-
-    def __init__(
-        self,
-        x_shape: tuple[int, ...],
-        out_shape: tuple[int, ...],
-        channels: int = 32,
-        width: int = 256,
-    ) -> None:
-        super().__init__()
-        self.x_shape = tuple(x_shape)
-        shapes = pyramid(self.x_shape, channels)
-        layers: list[nn.Module] = []
-        for (before, *_), (after, *_) in pairwise(shapes):
-            convolution = nn.Conv2d(before, after, _KERNEL, _STRIDE, _PADDING)
-            layers += [init_weights_(convolution, before * _KERNEL**2, _GAINS["relu"]), nn.ReLU()]
-        self.convolutions = nn.Sequential(*layers)
-        self.head = MLP(shapes[-1], out_shape, hidden=(width,))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """From shape (*batch, *x_shape) to (*batch, *out_shape)."""
-        batch = batch_shape(self, x, self.x_shape)
-        features = self.head(self.convolutions(x.reshape((math.prod(batch), *self.x_shape))))
-        return features.reshape((*batch, *self.head.out_shape))
-
-
-class ConvolutionalDecoder(nn.Module):
-    """The mirror of `ConvolutionalEncoder`: from a tensor of any shape to an image.
-
-    A dense layer, then transposed convolutions whose output padding restores the exact sizes that
-    the encoder went through. A stride of 2 divides the kernel of 4, so every pixel is covered
-    equally often. Each parity of row and column has a kernel of its own, so an untrained network
-    still draws a chequerboard; `UpsamplingDecoder` does not.
-
-    Args:
-        in_shape: shape of one input.
-        x_shape: (channels, height, width) of the output, with sides from 8 to 128. The channels are
-            those that a likelihood asks for (`Likelihood.param_shape`).
-        channels: of the last hidden layer.
-        width: of the dense layer.
-
-    Raises:
-        ModelError: for another image shape.
-    """
-
-    def __init__(
-        self,
-        in_shape: tuple[int, ...],
-        x_shape: tuple[int, ...],
-        channels: int = 32,
-        width: int = 256,
-    ) -> None:
-        super().__init__()
-        self.x_shape = tuple(x_shape)
-        shapes = pyramid(self.x_shape, channels)[::-1]
-        self.head = MLP(in_shape, shapes[0], hidden=(width,))
-        layers: list[nn.Module] = []
-        for (before, *small), (after, *large) in pairwise(shapes):
-            rest = (large[0] - 2 * small[0], large[1] - 2 * small[1])
-            convolution = nn.ConvTranspose2d(before, after, _KERNEL, _STRIDE, _PADDING, rest)
-            gain = 1.0 if len(layers) == 2 * (len(shapes) - 2) else _GAINS["relu"]
-            # only every second row and column of the kernel meets a given pixel
-            inputs = before * (_KERNEL // _STRIDE) ** 2
-            layers += [nn.ReLU(), init_weights_(convolution, inputs, gain)]
-        self.convolutions = nn.Sequential(*layers)
-
-    def forward(self, z: Tensor) -> Tensor:
-        """From shape (*batch, *in_shape) to (*batch, *x_shape)."""
-        features = self.head(z)
-        batch = features.shape[:-3]
-        image = self.convolutions(features.reshape((math.prod(batch), *features.shape[-3:])))
-        return image.reshape((*batch, *self.x_shape))
-
-
-def init_weights_(
-    layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d, inputs: int, gain: float
-) -> nn.Module:
-    """The layer with its initial weights; `inputs` is how many numbers each output sums."""
-    nn.init.normal_(layer.weight, std=gain / math.sqrt(inputs))
-    if layer.bias is not None:
-        nn.init.uniform_(layer.bias, -1 / math.sqrt(inputs), 1 / math.sqrt(inputs))
-    return layer
-
-
 def batch_shape(network: nn.Module, x: Tensor, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The dimensions of an input in front of those that the network takes.
+
+    Raises:
+        ModelError: for an input of another shape.
+    """
     leading = x.dim() - len(shape)
     if leading < 0 or tuple(x.shape[leading:]) != shape:
         raise ModelError(
@@ -180,26 +83,3 @@ def batch_shape(network: nn.Module, x: Tensor, shape: tuple[int, ...]) -> tuple[
             f"but got {tuple(x.shape)}."
         )
     return tuple(x.shape[:leading])
-
-
-def pyramid(x_shape: tuple[int, ...], channels: int) -> list[tuple[int, int, int]]:
-    """(channels, height, width) of the image and of what follows each convolution."""
-    if len(x_shape) != 3 or x_shape[0] < 1:
-        raise ModelError(
-            f"A convolutional network takes images (channels, height, width), but got {x_shape}. "
-            "Use an MLP for other shapes."
-        )
-    _, height, width = x_shape
-    if min(height, width) < _SMALLEST or max(height, width) > _LARGEST:
-        raise ModelError(
-            f"A convolutional network takes images from {_SMALLEST} to {_LARGEST} pixels a side, "
-            f"but got {height} x {width}. Resize them, or use an MLP."
-        )
-    if channels < 1:
-        raise ModelError(f"channels must be at least 1, but got {channels}.")
-    shapes = [(x_shape[0], height, width)]
-    while min(height, width) >= _SMALLEST:
-        height, width = height // 2, width // 2
-        shapes.append((min(channels, _MOST_CHANNELS), height, width))
-        channels *= 2
-    return shapes

@@ -1,15 +1,16 @@
 """Networks from latents to data: an MLP, and two ways from a small image to a large one."""
 
-import math
 from itertools import pairwise
 from typing import Any, Literal
 
 from torch import nn
 
 from plausible.models.errors import UnknownName
-from plausible.models.networks.mlp import MLP, ConvolutionalDecoder, init_weights_, pyramid
+from plausible.models.networks.convolutional import ConvolutionalDecoder, pyramid
+from plausible.models.networks.init import GAINS, glorot_, init_weights_
+from plausible.models.networks.mlp import MLP
 
-__all__ = ["Init", "Network", "UpsamplingDecoder", "generator_network", "glorot_"]
+__all__ = ["Init", "Network", "UpsamplingDecoder", "generator_network"]
 
 Network = Literal["mlp", "transposed", "upsample"]
 Init = Literal["he", "glorot"]
@@ -46,7 +47,7 @@ class UpsamplingDecoder(ConvolutionalDecoder):
         shapes = pyramid(self.x_shape, channels)[::-1]
         layers: list[nn.Module] = []
         for (before, *_), (after, *size) in pairwise(shapes):
-            gain = 1.0 if len(layers) == 3 * (len(shapes) - 2) else math.sqrt(2)
+            gain = 1.0 if len(layers) == 3 * (len(shapes) - 2) else GAINS["relu"]
             convolution = init_weights_(nn.Conv2d(before, after, 3, padding=1), before * 9, gain)
             layers += [nn.ReLU(), nn.Upsample(tuple(size)), convolution]
         self.convolutions = nn.Sequential(*layers)
@@ -89,29 +90,3 @@ def generator_network(
     else:
         raise UnknownName("network", str(kind), ("mlp", "transposed", "upsample"))
     return glorot_(network) if init == "glorot" else network
-
-
-def glorot_(network: nn.Module) -> nn.Module:
-    r"""Draw all weights anew by Glorot's rule, in place, and set all biases to zero.
-
-    .. math:: w \sim U(-a, a), \quad a = \sqrt{6 / (n_\text{in} + n_\text{out})},
-              \quad \mathrm{Var}\, w = 2 / (n_\text{in} + n_\text{out})
-
-    A ReLU network without biases is homogeneous: twice the input gives twice the output.
-
-    Args:
-        network: whose linear and convolutional layers are drawn; a convolution counts inputs and
-            outputs once for each pixel of its kernel.
-
-    Returns:
-        The network.
-
-    Source: Glorot and Bengio, Understanding the difficulty of training deep feedforward neural
-    networks (2010), equation 16.
-    """
-    for layer in network.modules():
-        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.xavier_uniform_(layer.weight)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-    return network

@@ -98,7 +98,7 @@ class Named(GenerativeModel, name="test-base-named"):
     def __init__(self, inner: GenerativeModel, parts: tuple[Any, ...] = ()) -> None:
         super().__init__()
         self.inner = inner
-        self.parts = torch.nn.ModuleList(parts)
+        self.parts = torch.nn.ModuleList(parts).requires_grad_(False)
 
     def model(self, x: Tensor | None = None, *, size: int | None = None) -> Tensor:
         return self.inner.model(x, size=size)

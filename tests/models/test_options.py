@@ -26,8 +26,9 @@ from plausible.models import (
     NormalDensity,
     Regressor,
 )
+from plausible.models.networks.convolutional import ConvolutionalDecoder, ConvolutionalEncoder
 from plausible.models.networks.image_to_image import ImageToImage
-from plausible.models.networks.mlp import MLP, ConvolutionalDecoder, ConvolutionalEncoder
+from plausible.models.networks.mlp import MLP
 from plausible.models.networks.upsampling import UpsamplingDecoder, generator_network
 from plausible.models.registry import LIKELIHOODS, MODELS
 

@@ -22,7 +22,7 @@ from plausible.inference.data import (
     ring_density,
 )
 from plausible.models import UnknownName
-from plausible.models.likelihoods.mixture import NormalMixture
+from plausible.models.distributions.normal_mixture import NormalMixture
 
 PROBLEMS = pytest.mark.parametrize("source", [INVERSE_SINE, INVERSE_WAVE], ids=["sine", "wave"])
 

@@ -7,7 +7,8 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from plausible.models.errors import ModelError, UnknownName
-from plausible.models.networks.mlp import MLP, ConvolutionalDecoder, ConvolutionalEncoder
+from plausible.models.networks.convolutional import ConvolutionalDecoder, ConvolutionalEncoder
+from plausible.models.networks.mlp import MLP
 
 SIDES = (8, 9, 15, 16, 17, 28, 31, 32, 33, 63, 64, 65, 101, 127, 128)
 BATCHES = [(), (3,), (2, 3), (2, 1, 2), (0,), (2, 0)]

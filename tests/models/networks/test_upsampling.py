@@ -9,8 +9,10 @@ from torch import nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from plausible.models.errors import ModelError, UnknownName
-from plausible.models.networks.mlp import MLP, ConvolutionalDecoder
-from plausible.models.networks.upsampling import UpsamplingDecoder, generator_network, glorot_
+from plausible.models.networks.convolutional import ConvolutionalDecoder
+from plausible.models.networks.init import glorot_
+from plausible.models.networks.mlp import MLP
+from plausible.models.networks.upsampling import UpsamplingDecoder, generator_network
 
 KINDS = ("mlp", "transposed", "upsample")
 
