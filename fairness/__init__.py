@@ -12,11 +12,15 @@ if TYPE_CHECKING:  # what the package offers; `lazy` imports it when it is asked
     from plausible.fairness.amplification.bayes_optimal import bayes_optimal as bayes_optimal
     from plausible.fairness.audit import Audit as Audit
     from plausible.fairness.base_rates.base_rates import base_rates as base_rates
+    from plausible.fairness.base_rates.by_stratum import by_stratum as by_stratum
     from plausible.fairness.base_rates.pooling import pooled as pooled
     from plausible.fairness.base_rates.relative_rates import relative_rates as relative_rates
     from plausible.fairness.burden.burden import burden as burden
     from plausible.fairness.burden.found_out import found_out as found_out
     from plausible.fairness.burden.intersections import intersections as intersections
+    from plausible.fairness.burden.profiling import (
+        found_out_under_profile as found_out_under_profile,
+    )
     from plausible.fairness.correlation.chance import chance as chance
     from plausible.fairness.correlation.correlation import correlation as correlation
     from plausible.fairness.correlation.spurious import spurious as spurious

@@ -39,7 +39,7 @@ _PLACES = {
     "proxies": "proxies.proxies:proxies",
     "detection": "sampling_bias.detection:detection",
     "decisions": "decisions.decisions:decisions",
-    "strata": "cases.causes.admissions:by_stratum",
+    "strata": "base_rates.by_stratum:by_stratum",
     "relative-rates": "base_rates.relative_rates:relative_rates",
     "trained-on-arrests": "sampling_bias.trained_on_arrests:trained_on_arrests",
     "survivorship": "sampling_bias.survivorship:survivorship",

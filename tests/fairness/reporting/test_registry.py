@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
+import plausible.fairness
 from plausible.fairness.audit import Audit
 from plausible.fairness.cases import CASES
 from plausible.fairness.counts.counts import Counts
 from plausible.fairness.reporting import registry
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.questions import closing_questions
-from plausible.fairness.reporting.registry import COLUMNS, analysis, names, registered
+from plausible.fairness.reporting.registry import ANALYSES, COLUMNS, analysis, names, registered
 from plausible.inference.errors import DataError, UnknownName
 
 ROOT = Path(__file__).parents[3]
@@ -43,6 +44,11 @@ def unregistered(sources: dict[Path, str]) -> list[str]:
 def test_every_function_that_returns_an_analysis_is_registered() -> None:
     assert len(list(functions_that_analyse(SOURCES))) >= 24
     assert unregistered(SOURCES) == []
+
+
+def test_every_analysis_is_offered_by_the_front_door() -> None:
+    functions = {registered(name).function.__name__ for name in ANALYSES}
+    assert functions <= set(plausible.fairness.__all__)
 
 
 def test_a_planted_orphan_is_noticed() -> None:
