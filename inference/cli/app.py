@@ -47,7 +47,7 @@ def _application(tokens: Sequence[str]) -> App:
     app = App(
         name="plausible",
         help="Deep generative models as Pyro programs, and reports on profiling.",
-        help_epilogue=f"{EXIT_CODES} --debug shows the traceback of an error.",
+        help_epilogue=f"--debug shows the traceback of an error.\n\n{EXIT_CODES}",
         version=lambda: f"plausible {version('plausible')}",
         default_parameter=Parameter(
             negative=(), consume_multiple=True, show_default=_shown_default

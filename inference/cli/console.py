@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 __all__ = ["say", "show_facts", "show_list", "show_warning"]
 
@@ -12,14 +13,13 @@ _errors = Console(stderr=True)
 
 
 def say(sentence: str, *, bold: bool = False) -> None:
-    """A line of the result, as it is."""
-    style = "bold" if bold else None
-    _output.print(sentence, style=style, soft_wrap=True, markup=False, highlight=False)
+    """A line of the result, as it is; a terminal breaks it between words."""
+    _print(_output, sentence, "bold" if bold else None)
 
 
 def show_warning(sentence: str) -> None:
-    """A line on the error stream, as it is."""
-    _errors.print(sentence, soft_wrap=True, markup=False, highlight=False)
+    """A line on the error stream, as it is; a terminal breaks it between words."""
+    _print(_errors, sentence)
 
 
 def show_facts(facts: Mapping[str, str]) -> None:
@@ -40,3 +40,8 @@ def _table(rows: Iterable[tuple[str, str]], headers: tuple[str, str] | None = No
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def _print(console: Console, sentence: str, style: str | None = None) -> None:
+    text = Text(sentence, style or "", overflow="ignore")
+    console.print(text, soft_wrap=not console.is_terminal, crop=False)

@@ -31,8 +31,8 @@ _CODES: dict[type[Exception], int] = {
 }
 
 EXIT_CODES = (
-    "Exit codes: 0 done, 1 an error that nobody foresaw, 2 a name or an option, 3 data, 4 a model "
-    "or its settings, 5 a checkpoint or a run's folder, 6 training, 130 Ctrl-C."
+    "Exit codes: 0 done; 1 unforeseen error; 2 name or option; 3 data; 4 model or its settings; "
+    "5 checkpoint or folder of a run; 6 training; 130 Ctrl-C."
 )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train_commands"]
 
+_CHECKPOINT = "checkpoint.pt"
 _OVERWRITE = Parameter(help="train anew in the place of the run that the folder holds.")
 
 
@@ -82,13 +83,14 @@ def _command(name: str, recipe: Callable[..., "Outcome"], line: str) -> Callable
                 stage("writing the page")
                 page = outcome.write(record, RECIPES.summary(name).rstrip("."))
             except BaseException as stop:
-                if _saved_at(out) != before:
-                    record.write(out)
-                if isinstance(stop, Interrupted) and stop.run.checkpoint is not None:
-                    hint = "" if resume is None else " Go on with the same command and --resume."
-                    saved = f"Saved: {stop.run.checkpoint}."
-                    raise KeyboardInterrupt(f"{stop} {saved}{hint}") from stop
-                raise
+                if _saved_at(out) == before:
+                    raise
+                record.write(out)
+                if not isinstance(stop, KeyboardInterrupt):
+                    raise
+                hint = "" if resume is None else " Go on with the same command and --resume."
+                what = stop if isinstance(stop, Interrupted) else "Stopped."
+                raise KeyboardInterrupt(f"{what} Saved: {out / _CHECKPOINT}.{hint}") from stop
         show_facts(outcome.facts)
         say(f"Pictures and page: {page}")
         return 0
@@ -124,7 +126,7 @@ def _check_free(out: Path, overwrite: bool, resume: bool | None) -> None:
     if overwrite or resume:
         return
     earlier = Record.read(out)
-    if earlier is None and not (out / "checkpoint.pt").exists():
+    if earlier is None and not (out / _CHECKPOINT).exists():
         return
     what = f": {earlier}" if earlier is not None else ""
     go_on = "" if resume is None else "--resume goes on with it, "
@@ -136,5 +138,5 @@ def _check_free(out: Path, overwrite: bool, resume: bool | None) -> None:
 
 def _saved_at(out: Path) -> int | None:
     """When the checkpoint in a folder was written; None without one."""
-    file = out / "checkpoint.pt"
+    file = out / _CHECKPOINT
     return file.stat().st_mtime_ns if file.exists() else None

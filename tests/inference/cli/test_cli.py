@@ -215,3 +215,16 @@ def test_interrupted_training_says_how_to_go_on_and_does(images: Path, tmp_path:
     assert status(*command, "--epochs", "4") == 5
     assert status(*command, "--epochs", "4", "--resume") == 0
     assert "Held-out ELBO" in json.loads((out / "run.json").read_text())["facts"]
+
+
+def test_ctrl_c_after_training_keeps_what_was_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("plausible.inference.recipes.outcome.Outcome.write", interrupted)
+    out = tmp_path / "run"
+    assert status("train", "linear-vae", "--steps", "20", "--out", str(out)) == 130
+    assert capsys.readouterr().err == f"plausible: Stopped. Saved: {out / 'checkpoint.pt'}.\n"
+    assert {path.name for path in out.iterdir()} == {"checkpoint.pt", "run.json"}
