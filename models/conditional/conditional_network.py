@@ -83,7 +83,7 @@ class ConditionalNetwork(ConditionalModel):
             The model itself.
 
         Raises:
-            DataError: for data that do not fit the model, or of which there are none.
+            DataError: for data that do not fit the model, or for 0 rows.
         """
         self._check_inputs(x)
         if not len(x):
@@ -176,7 +176,7 @@ def _centre(x: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def _spread(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Standard deviations; 1 where they are no more than rounding error."""
+    """Standard deviations; 1 where they are within rounding error."""
     values: Any = x.double()
     spread = values.std(_dims(shape), correction=0)
     least = 1e-6 * values.abs().amax(_dims(shape))

@@ -30,9 +30,9 @@ class Regressor(ConditionalNetwork, name="regressor"):
         y_shape: shape of one output: (), (numbers,), or (channels, height, width).
         likelihood: by name or as an object, such as `Normal(scale="learned")`.
         network: "mlp" for any shapes; "convolutional" for images from 8 to 128 pixels a side as
-            inputs, as outputs (then of any input that is no image), or both (of equal size).
+            inputs, as outputs (then of any other input), or both (of equal size).
         hidden: widths of the MLP's hidden layers; convolutions take the last as the width of their
-            dense layer, and from image to image there is none.
+            dense layer, which networks from image to image lack.
         activation: nonlinearity of the MLP.
 
     Raises:

@@ -102,7 +102,7 @@ class GeneratorNetwork(_Generator, GenerativeModel, name="generator"):
 
     Without an output distribution (`likelihood=None`) x is a deterministic site: the model draws
     data of any shape of distribution, but gives none a density. With one it draws z, then x
-    (ancestral sampling). How it is trained is not its business: there is no guide.
+    (ancestral sampling). It brings no guide: training is left to the caller.
 
     Args:
         x_shape: shape of one datum: (channels, height, width), or (features,).

@@ -147,7 +147,7 @@ class Bernoulli(Likelihood):
     accepts = "0 and 1"
     advice = (
         "Binarise them, or use 'continuous-bernoulli' for greys between 0 and 1 "
-        "('binary-cross-entropy' takes greys too, but is no density)."
+        "('binary-cross-entropy' takes greys too, but is not a density)."
     )
 
     def distribution(self, outputs: Tensor) -> TorchDistribution:
@@ -176,7 +176,7 @@ class ContinuousBernoulli(Likelihood):
 
 
 class BinaryCrossEntropy(ContinuousBernoulli):
-    """Binary cross-entropy on greys: it trains a mean, is no density, and ranks with none.
+    """Binary cross-entropy on greys: it trains a mean, but is not a density and ranks with none.
 
     See `plausible.models.distributions.continuous_bernoulli.BinaryCrossEntropy`.
     """

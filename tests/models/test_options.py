@@ -133,10 +133,10 @@ def of_model(model: Any) -> list[Tensor]:
     condition = ()
     if isinstance(model, ConditionalModel):
         condition = (torch.randn(4, *model.condition_shape),)  # type: ignore[attr-defined]
-    said = drawn(model.decode(z, *condition))
+    parts = drawn(model.decode(z, *condition))
     if hasattr(model, "encode"):
-        said += drawn(model.encode(torch.rand(4, *model.x_shape)))
-    return said
+        parts += drawn(model.encode(torch.rand(4, *model.x_shape)))
+    return parts
 
 
 def of_likelihood(kind: Likelihood) -> list[Tensor]:

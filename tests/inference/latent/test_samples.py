@@ -21,7 +21,7 @@ from plausible.models import (
 
 
 class Square(nn.Module):
-    """A user's own module that keeps the contract and is none of our classes."""
+    """A user's own module that keeps the contract without any of our classes."""
 
     latent_shape = (1,)
 

@@ -77,8 +77,8 @@ def test_maximum_likelihood_with_a_fixed_scale_is_least_squares() -> None:
     inputs = torch.cat([x, torch.ones(200, 1)], dim=1)
     exact = torch.linalg.lstsq(inputs, y.unsqueeze(1)).solution.squeeze()
     (layer,) = model.network.layers
-    found = torch.cat([layer.weight.detach().squeeze(), layer.bias.detach()])
-    assert torch.allclose(found, exact, atol=1e-5)
+    fitted = torch.cat([layer.weight.detach().squeeze(), layer.bias.detach()])
+    assert torch.allclose(fitted, exact, atol=1e-5)
 
 
 @pytest.mark.parametrize("likelihood", ["normal", "laplace", "diagonal-normal"])

@@ -1,4 +1,4 @@
-"""Networks of generators: initial weights as stated, sizes as promised, no pattern that is none."""
+"""Networks of generators: initial weights as stated, sizes as promised, no pattern of their own."""
 
 import itertools
 import math
@@ -60,7 +60,7 @@ def test_glorot_leaves_the_layers_themselves_and_returns_the_network() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_relu_network_without_biases_doubles_with_its_input(kind: str) -> None:
-    """Every strand is a ray; He's start has biases and is no such network."""
+    """Every strand is a ray; He's initial weights have biases, so their strands bend."""
     z = torch.randn(50, 2)
     for init, homogeneous in (("glorot", True), ("he", False)):
         network = generator_network(kind, (2,), (1, 8, 8), (100,) * 4, init=init)  # type: ignore[arg-type]
