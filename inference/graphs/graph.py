@@ -28,7 +28,7 @@ class Unknown(Refused):
     """
 
     def __init__(self, tensors: list[Tensor]) -> None:
-        super().__init__("it changes a tensor in place that is no buffer of model or guide")
+        super().__init__("it changes a tensor in place that is not a buffer of model or guide")
         self.tensors = tensors
 
 

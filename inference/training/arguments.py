@@ -121,7 +121,7 @@ def fabric_for(device: object, precision: str) -> "Fabric":
         )
     if accelerator == "mps" and not torch.backends.mps.is_available():
         raise ModelError(
-            "device='mps' was asked for, but this is no Apple GPU. Use 'auto' or 'cpu'."
+            "device='mps' was asked for, but this is not an Apple GPU. Use 'auto' or 'cpu'."
         )
     devices: Any = [int(index)] if index else 1
     kind: Any = PRECISIONS[precision]

@@ -145,7 +145,7 @@ def _restore(
     if content["step"] > asked.steps:
         raise CheckpointError(
             f"The run in {path} has done {content['step']} steps, more than the {asked.steps} "
-            "asked for: ask for as many at least."
+            "asked for: ask for at least that many."
         )
     if content["players"] != list(players.names):
         raise CheckpointError(
