@@ -89,9 +89,9 @@ def test_the_weighted_spread_is_that_of_the_other_prior(analysis: Analysis) -> N
     m, s, weights = grid(K, N)
     other = weights * (1 - s) ** 2
     exact = (other / other.sum()) @ (s * (m * (1 - m)) ** 0.5)
-    value = float(said.rsplit("Beta(1, 3), ", 1)[1].split(" %")[0]) / 100
+    value = float(said.rsplit("Beta(1, 3): ", 1)[1].split(" %")[0]) / 100
     assert value == pytest.approx(exact, rel=0.15)
-    assert value < float(said.split("of the spread ")[1].split(" %")[0]) / 100
+    assert value < float(said.split("of the spread: ")[1].split(" %")[0]) / 100
 
 
 def test_the_picture_shows_raw_and_pooled(analysis: Analysis) -> None:
