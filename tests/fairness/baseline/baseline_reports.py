@@ -93,7 +93,7 @@ def arguments() -> Report:
             fairness.base_rates(flat, reference="B", prior=prior, seed=1),
             fairness.intersections(strata, prior=prior, seed=2),
             fairness.prosecutor(flat, prior=prior, seed=3),
-            fairness.burden(flat, times=20, period="years", reference="C", prior=prior, seed=4),
+            fairness.burden(flat, times=20, period="years", reference="C", prior=prior),
             fairness.scores(cells, reference="B", prior=Prior(2.0, 2.0), seed=5),
             fairness.thresholds(
                 cells, threshold=0.5, others={0.9: other}, without=other, prior=prior, seed=6

@@ -13,7 +13,7 @@ import torch
 from pyro.distributions import constraints
 from torch import Tensor, nn
 
-from plausible.models import VAE, ConditionalModel, GenerativeModel, Likelihood, Normal
+from plausible.models import VAE, ConditionalNetwork, GenerativeModel, Likelihood, Normal
 
 Answer = Callable[[Any], list[Tensor]]
 
@@ -91,10 +91,10 @@ def mean_guide(x: Tensor) -> None:
     pyro.sample("mu", dist.Normal(loc, scale))
 
 
-def own_network() -> ConditionalModel:
+def own_network() -> ConditionalNetwork:
     """A model whose network no checkpoint can describe."""
     network = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
-    return ConditionalModel(network, (2,), (), Normal("learned"))
+    return ConditionalNetwork(network, (2,), (), Normal("learned"))
 
 
 def encoded(x: Tensor) -> Answer:
