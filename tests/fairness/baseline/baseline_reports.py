@@ -104,8 +104,8 @@ def arguments() -> Report:
             fairness.detection(arrests, surveys, reference="B", prior=prior, seed=10),
             fairness.detection(arrests, reference="A", detection_prior=Prior(1.0, 30.0)),
             fairness.found_out(flat, {**use, "C": counted(4, 90, prior)}, prior=prior, seed=11),
-            fairness.planes({"wing": 40, "tail": 12, "engine": 3}, prior=2.0, seed=12),
-            fairness.planes({"wing": 40, "tail": 12}, {"wing": 3.0, "tail": 1.0}),
+            fairness.survivorship({"wing": 40, "tail": 12, "engine": 3}, prior=2.0, seed=12),
+            fairness.survivorship({"wing": 40, "tail": 12}, {"wing": 3.0, "tail": 1.0}),
             fairness.decisions(costs, counts={"rain": 7, "dry": 15}, prior=0.5, further=30),
             fairness.correlation(x, y, times=range(7), searched=100, prior=2.0, seed=13),
             fairness.prosecutor_from_rates(
