@@ -1,6 +1,5 @@
 """The engine that trains with captured graphs, and with compiled code once there is some."""
 
-import math
 import time
 
 import torch
@@ -58,10 +57,9 @@ class CompiledEngine:
             raise Refused(f"it was not tested on the device {players.fabric.device.type}")
         self._report = Report("captured", "The captured graph runs operation by operation", first)
         self._packing = Packing(players, self.weights)
-        cycle = math.lcm(*(player.every for player in players.players))
         pool = torch.cuda.graph_pool_handle() if self._cuda else None
         self._terms = Terms(
-            batches, steps, cycle, wait, thrifty, watched, self._packing, self._report, pool
+            batches, steps, players.cycle, wait, thrifty, watched, self._packing, self._report, pool
         )
         self._seen: dict[tuple[object, ...], int] = {}
         self._flags = self._numbered(_flags(players))

@@ -111,8 +111,9 @@ class CompiledStep:
 
     def _draw(self, count: int) -> None:
         """Fill the noise of some rounds with what they would draw one by one."""
-        if self.function.draws:
-            self._noise[:count].normal_()
+        if self._noise.shape[1]:
+            noise = self._noise if count == self.count else self._noise[:count]
+            noise.normal_()
 
     @torch.no_grad()
     def verify(self, number: int) -> None:
@@ -173,7 +174,7 @@ class CompiledStep:
 
     def _laid_out(self, batch: tuple[Tensor, ...]) -> list[Tensor]:
         inputs = [*self._state, *self._others, *self._fixed, *batch]
-        if self.function.draws:
+        if self._noise.shape[1]:
             inputs.append(self._noise)
         if self.count > 1:
             inputs.append(self._rounds)

@@ -1,5 +1,6 @@
 """The players of an objective with what they move: their losses, gradients and optimisers."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ class Players:
     Attributes:
         without_gradient: by player that has acted, the names of the parameters of its own on which
             its first loss did not depend.
+        cycle: rounds after which the turns repeat.
 
     Raises:
         ModelError: if two players share a name, one has no parameter to move or moves one that
@@ -56,16 +58,21 @@ class Players:
         self._names = _checked_owners(self)
         self._others = [_buffers_of_others(self, i) for i in range(len(self.players))]
         self.without_gradient: dict[str, list[str]] = {}
+        self.cycle = math.lcm(*(player.every for player in self.players))
+        self._turns: dict[int, tuple[int, ...]] = {}
         self.latest = torch.zeros(len(self.players), device=fabric.device)
 
     def turns(self, number: int) -> tuple[int, ...]:
         """The players that act in this round, in order, once for every update."""
-        return tuple(
-            i
-            for i, player in enumerate(self.players)
-            if number % player.every == 0
-            for _ in range(player.updates)
-        )
+        position = number % self.cycle
+        if position not in self._turns:  # asked for before every call of compiled code
+            self._turns[position] = tuple(
+                i
+                for i, player in enumerate(self.players)
+                if position % player.every == 0
+                for _ in range(player.updates)
+            )
+        return self._turns[position]
 
     def loss_and_gradients(self, i: int, batch: Batch) -> tuple[Tensor, list[Tensor | None]]:
         """A player's loss and its gradient with respect to the player's parameters.
