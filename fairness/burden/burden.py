@@ -12,7 +12,7 @@ from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, under_priors
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
-from plausible.fairness.reporting.framing import framed
+from plausible.fairness.reporting.framing import assumed, framed, worded
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import basis, comparisons, left_out, sensitivity
 from plausible.inference.errors import DataError
@@ -105,7 +105,7 @@ def _each_hit(c: Comparison) -> _Part:
     """Searched in vain for each hit."""
     names, searched = c.counts.groups, c.counts["events"]
     events, hits = c.counts.label_of("events"), c.counts.label_of("hits")
-    words = f"{events} in vain for each of the {hits}"
+    words, of = f"{events} in vain for each of the {hits}", {"events": events, "hits": hits}
     with_any = [i for i in c.shown if searched[i]]
 
     def number(prior: Prior) -> Contrasts:
@@ -115,22 +115,15 @@ def _each_hit(c: Comparison) -> _Part:
     main = number(Prior(c.of.prior.others, c.of.prior.events))
     each, ratios = main.each, main.ratios
     order = sorted(ratios, key=lambda i: -abs(np.log(ratios[i].value)))
-    findings = [_ratio_per_hit(events, hits, each[i], each[c.ref], ratios[i]) for i in order]
+    findings = [
+        worded("burden.per_hit", ratios[i], one=each[i], other=each[c.ref], **of) for i in order
+    ]
     for i in with_any if not ratios else []:
-        text = (
-            f"Of {searched[i]:,} {events} of {names[i]}, {c.part[i]:,} were in vain: "
-            f"for each of the {hits}, {each[i]}."
-        )
-        findings.append(Finding(text, estimate=each[i]))
+        findings.append(worded("burden.alone", each[i], n=searched[i], vain=c.part[i], **of))
     for i in (i for i in with_any if c.part[i] == searched[i]):
-        text = (
-            f"None of the {searched[i]:,} {events} of {names[i]} was among the {hits}. One of "
-            f"them costs at least {each[i].low:.3g} in vain with a probability of 97.5 %."
-        )
-        findings.append(Finding(text, estimate=each[i]))
+        findings.append(worded("burden.no_hits", each[i], n=searched[i], **of))
     if missing := [names[i] for i in c.shown if not searched[i]]:
-        text = f"There were no {events} of {', '.join(missing)}, and so none in vain."
-        findings.append(Finding(text))
+        findings.append(worded("burden.no_events", names=", ".join(missing), **of))
     headlines = {}
     if ratios:
         headlines = under_priors(lambda prior: number(prior).ratios[order[0]])
@@ -139,24 +132,6 @@ def _each_hit(c: Comparison) -> _Part:
     estimates = [*each.values(), *ratios.values()]
     caption = f"{words.capitalize()}."
     return _Part("per-hit", caption, each, estimates, findings, sensitivity(headlines))
-
-
-def _ratio_per_hit(
-    events: str, hits: str, one: Estimate, other: Estimate, ratio: Estimate
-) -> Finding:
-    if not ratio.credible_direction:
-        text = (
-            f"For each of the {hits}, {one} {events} are in vain for {one.group} and {other} "
-            f"for {other.group}. The interval of their ratio, {ratio}, {ratio.undecided}: these "
-            "data do not tell who bears more."
-        )
-    else:
-        side = "more" if ratio.direction > 0 else "fewer"
-        text = (
-            f"For each of the {hits}, {side} {events} are in vain for {one.group}, {one}, than "
-            f"for {other.group}, {other}: a ratio of {ratio}."
-        )
-    return Finding(text, estimate=ratio)
 
 
 def _among_all(c: Comparison, prior: Prior) -> _Part:
@@ -176,11 +151,7 @@ def _lifetimes(c: Comparison, prior: Prior, times: int, period: str) -> _Part:
     lives = Contrasts("at_least_one", words, rates, c.shown, c.ref)
     what, each = f"The chance of {words}", lives.each
     alone = Finding(f"{what} is {each[c.ref]} for {c.reference}.", estimate=each[c.ref])
-    assumption = (
-        f"The chance in {times:,} {period} is 1 − (1 − p)^{times}, as if each of the {period} had "
-        f"the same chance p and did not depend on the others. Where {events} fall on the same "
-        "people again and again, fewer people meet one at all, and they meet more."
-    )
     findings = comparisons(what, lives, ratios=False) or [alone]
     estimates = [*each.values(), *lives.gaps.values()]
-    return _Part("lifetime", f"{what}.", each, estimates, findings, [assumption])
+    assumptions = assumed("burden", times=times, period=period, events=events)
+    return _Part("lifetime", f"{what}.", each, estimates, findings, assumptions)

@@ -17,7 +17,7 @@ from plausible.fairness.estimation.posteriors import (
 from plausible.fairness.estimation.rounded import Rate
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
-from plausible.fairness.reporting.framing import framed
+from plausible.fairness.reporting.framing import assumed, framed
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import basis, comparisons, left_out, sensitivity, spoken
 from plausible.inference.errors import DataError
@@ -78,9 +78,7 @@ def found_out(
         found.insert(0, by_y)
         whom.insert(0, "among those who do it")
         assumptions += [f"Who does {other}, {names[i]}: {offenders[names[i]]}." for i in c.shown]
-        assumptions.append(
-            f"Rates of {other} do not depend on the counts, and nobody is arrested for it twice."
-        )
+        assumptions += assumed("found_out", other=other)
     if others := [i for i in c.shown if i != c.ref]:
         first = max(others, key=lambda i: abs(float(np.median(chance[i] - chance[c.ref]))))
         assumptions += sensitivity(

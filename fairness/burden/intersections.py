@@ -19,7 +19,7 @@ from plausible.fairness.estimation.posteriors import (
 )
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
-from plausible.fairness.reporting.framing import framed
+from plausible.fairness.reporting.framing import framed, phrase, worded
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import basis, sensitivity, spoken
 from plausible.inference.errors import DataError
@@ -92,22 +92,16 @@ def intersections(
     outside = any(x.apart.low < 0 or x.apart.high > 1 for x in shown)
     total = (groups - 1) * (len(counts.strata) - 1)
     if len(squares) < total:
-        findings.append(
-            Finding(
-                f"Of {total:,} pairs, {len(squares)} are shown: the largest of those with "
-                f"{counts.label_of('trials')} in all four combinations."
-            )
-        )
+        values = {"total": total, "shown": len(squares), "trials": counts.label_of("trials")}
+        findings.append(worded("intersections.left_out", **values))
     return Analysis(
         **framed("intersections", counts),
         findings=findings,
         estimates=[e for x in shown for e in (x.seen, x.apart, x.excess, x.times)],
         assumptions=[
             *basis(counts, prior),
-            f"Neither attribute stands for {counts.groups[g0]} and {counts.strata[s0]}. What the "
-            "two predict apart is the sum of what each adds to the rate there."
-            + outside
-            * " That sum can lie below 0 or above 100 %, as here, and no rate can.",
+            phrase("intersections.apart", group=counts.groups[g0], stratum=counts.strata[s0])
+            + outside * phrase("intersections.outside"),
             *sensitivity(under_priors(lambda other: square(*squares[0], other).excess)),
         ],
         counts=counts,
@@ -182,21 +176,7 @@ def _reference(
 
 
 def _finding(rate: str, x: _Square) -> Finding:
-    side = x.excess.credible_direction
-    start = (
-        f"The {rate} is {spoken(x.seen)} for {x.group} and {x.stratum}; the two apart predict "
-        f"{x.apart}. The excess is {x.excess}"
-    )
-    if side == 0:
-        text = (
-            f"{start}, which {x.excess.undecided}: these data do not tell whether the two together "
-            "go with more or less than both apart."
-        )
-    else:
-        word = "more" if side > 0 else "less"
-        text = f"{start}: the two together go with {word} than both apart."
-    if x.times.direction == x.excess.direction:
-        caveat = f"Ratios say the same: {x.times}."
-    else:
-        caveat = f"On the scale of ratios it is {x.times}: the answer depends on the scale."
-    return Finding(text, caveat, x.excess)
+    alike = x.times.direction == x.excess.direction
+    scale = phrase(f"intersections.{'same' if alike else 'other'}_scale", times=x.times)
+    values = {"rate": rate, "seen": spoken(x.seen), "apart": x.apart, "scale": scale}
+    return worded("intersections.excess", x.excess, **values)

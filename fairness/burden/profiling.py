@@ -12,7 +12,7 @@ from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.estimation.rounded import Rate
 from plausible.fairness.reporting.analysis import Analysis, Table
 from plausible.fairness.reporting.figures import intervals
-from plausible.fairness.reporting.framing import framed
+from plausible.fairness.reporting.framing import assumed, framed
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import comparisons
 from plausible.inference.errors import DataError
@@ -108,21 +108,19 @@ def found_out_under_profile(
         how: f"By a profile for {target} {how} the {group}, the chance that {other} is found out"
         for how in rules
     }
+    crimes = {"target": target, "other": other}
+    model = {"separation": separation, "threshold": threshold}
     return Analysis(
-        **framed("found_out_under_profile", target=target, other=other),
+        **framed("found_out_under_profile", **crimes),
         findings=[
             finding for how, c in contrasts.items() for finding in comparisons(sentences[how], c)
         ],
         estimates=[e for c in contrasts.values() for e in c.estimates],
         assumptions=[
             *(f"Rate of {target}, {name}: {rate}." for name, rate in x_rates.items()),
-            f"A signal separates people with {target} from others by {separation:g} standard "
-            f"deviations, the same for each {group}; whoever is more likely than {threshold:g} to "
-            "be one is stopped.",
-            f"Within a {group}, {other} has nothing to do with {target}: it is found out in a stop "
-            f"with probability {stop_reveals:g}. Its own rate does not matter then.",
-            "The profile knows the true rates. No data are fitted; the numbers are those of this "
-            "model.",
+            *assumed(
+                "found_out_under_profile", group=group, reveals=stop_reveals, **crimes, **model
+            ),
         ],
         posterior=inference_data({f"{how}_group": x for how, x in rules.items()}, group=names),
         tables=[_simulated(x_rates, weights, separation, threshold, stop_reveals, seed)],
@@ -134,7 +132,7 @@ def found_out_under_profile(
                 [f"{name}, {how} the {group}" for how in rules for name in names],
             )
         ],
-        details={"reference": names[ref], "separation": separation, "threshold": threshold},
+        details={"reference": names[ref], **model},
     )
 
 

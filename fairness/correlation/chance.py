@@ -13,7 +13,7 @@ from scipy import special
 
 from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
-from plausible.fairness.reporting.framing import framed
+from plausible.fairness.reporting.framing import assumed, framed, phrase, worded
 from plausible.fairness.reporting.registry import analysis
 from plausible.inference.errors import DataError
 from plausible.inference.pages.page import Picture
@@ -102,48 +102,20 @@ def chance(
             table.append((m, n, exact, drawn, after))
     every = [(n, *_all_pairs(pairs, n, repeats, [seed, len(features), n])) for n in rows]
     wide = max(table, key=lambda row: row[2])
+    of_pairs = {"all": pairs * (pairs - 1) // 2, "features": pairs}
     tall = min((row for row in table if row[0] == wide[0]), key=lambda row: row[2])
+    headers = ["features", "rows", "closed form", "simulated", "withheld"]
+    numbers = [(*row[:3], row[3].value, row[4].value) for row in table]
     return Analysis(
         **framed("chance"),
         findings=[
             _finding(*wide),
             *([_finding(*tall)] if tall is not wide else []),
-            Finding(
-                f"Among all {pairs * (pairs - 1) // 2:,} pairs of {pairs:,} features, the largest "
-                f"correlation is {every[0][1].value:.2f} on average in {every[0][0]:,} rows and "
-                f"{every[-1][1].value:.2f} in {every[-1][0]:,}, by simulation.",
-                "Pairs share features, so that the closed form is only near: "
-                f"{every[0][2]:.2f} and {every[-1][2]:.2f}.",
-                every[0][1],
-            ),
+            worded("chance.all_pairs", every[0][1], few=every[0], many=every[-1], **of_pairs),
         ],
         estimates=[*estimates, *(e for _, e, _ in every)],
-        assumptions=[
-            "Features are independent of each other and of the target, and normal; rows are "
-            "independent.",
-            f"Simulated figures are means of {repeats:,} simulations; their intervals are normal "
-            "and of the simulation only. Nothing depends on a prior.",
-            "Features that depend on each other act like fewer features; rows that depend on each "
-            "other, such as years, act like fewer rows.",
-        ],
-        tables=[
-            Table(
-                "Largest absolute correlation with a target, and the correlation of the same "
-                "feature in equally many withheld rows, in the direction of the first",
-                pd.DataFrame(
-                    [
-                        {
-                            "features": m,
-                            "rows": n,
-                            "closed form": exact,
-                            "simulated": drawn.value,
-                            "withheld": after.value,
-                        }
-                        for m, n, exact, drawn, after in table
-                    ]
-                ),
-            )
-        ],
+        assumptions=assumed("chance", repeats=repeats),
+        tables=[Table(phrase("chance.table"), pd.DataFrame(numbers, columns=headers))],
         draw=partial(_pictures, tuple(features), tuple(rows), table),
         details={"repeats": repeats, "pairs": pairs},
     )
@@ -204,19 +176,10 @@ def _mean(quantity: str, values: Array, **address: Any) -> Estimate:
 
 
 def _finding(m: int, n: int, exact: float, drawn: Estimate, after: Estimate) -> Finding:
-    if after.direction == 0:
-        verdict = "the interval covers zero, so that nothing of it is left"
-    elif after.low < drawn.low:
-        verdict = "it is smaller there"
-    else:
-        verdict = "it is as large there"
     which = "the one feature" if m == 1 else f"the best of {m:,} features"
-    return Finding(
-        f"In {n:,} rows {which} correlates by {exact:.2f} with a target that it has nothing to do "
-        f"with, on average ({drawn} in the simulation). In {n:,} withheld rows the same feature "
-        f"correlates by {after}: {verdict}.",
-        estimate=drawn,
-    )
+    values = {"n": n, "which": which, "exact": exact, "after": after}
+    case = "nothing" if not after.direction else "less" if after.low < drawn.low else "same"
+    return worded("chance.withheld", drawn, case, **values)
 
 
 def _pictures(

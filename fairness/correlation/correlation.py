@@ -19,7 +19,7 @@ from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.posteriors import Rates, inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import plain
-from plausible.fairness.reporting.framing import framed
+from plausible.fairness.reporting.framing import assumed, framed, phrase, worded
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import under_each
 from plausible.inference.errors import DataError
@@ -75,7 +75,7 @@ def correlation(
     findings = [_direction(names, whole, main.r, len(a)), _by_chance(main, searched)]
     estimates, draws = [whole], {"correlation": main.draws(seed)}
     if left:
-        findings.append(Finding(f"{left:,} rows in which a value is missing are left out."))
+        findings.append(worded("correlation.left_out", left=left))
     if t is not None:
         for z, name in zip((a, b), names, strict=True):
             if np.ptp(np.diff(z)) <= 1e-12 * np.ptp(z):
@@ -91,7 +91,7 @@ def correlation(
             )
             for z, name in zip((a, b), names, strict=True)
         ]
-        findings += [_neighbours(neighbours), _changes(more)]
+        findings += [_neighbours(neighbours), worded("correlation.changes", more)]
         estimates += [*neighbours, more]
         draws["of_changes"] = changes.draws(seed + 1)
         if len(a) <= _LONG:
@@ -103,14 +103,8 @@ def correlation(
         findings=findings,
         estimates=estimates,
         assumptions=[
-            "Both columns are normal, with flat priors of their means and of the logarithms of "
-            f"their scales; the prior of the correlation is {prior_in_words(prior)}.",
-            "Rows are independent of each other. Rows in time, such as years, rarely are.",
-            *(
-                ["Drift is shown by random walks with normal steps, 0 on average."]
-                if t is not None and len(a) <= _LONG
-                else []
-            ),
+            *assumed("correlation", prior=prior_in_words(prior)),
+            *([phrase("correlation.walks")] if t is not None and len(a) <= _LONG else []),
             under_each(f"the {words}", main.under_priors()),
         ],
         posterior=inference_data(draws),
@@ -143,36 +137,16 @@ def _rows(
 
 def _direction(names: tuple[str, str], e: Estimate, r: float, rows: int) -> Finding:
     counted = f"r = {r:+.3g} in {rows:,} rows".replace("-", "−")
-    if e.direction == 0:
-        text = (
-            f"For {names[0]} and {names[1]}, {counted} puts the correlation at {e}. The interval "
-            "covers zero: these data do not tell whether they go together."
-        )
-    else:
-        word = "higher" if e.direction > 0 else "lower"
-        text = (
-            f"Where {names[0]} is higher, {names[1]} is {word}: {counted} puts the correlation at "
-            f"{e}."
-        )
-    return Finding(text, "That holds if rows are independent and the pair was not picked.", e)
+    return worded("correlation.direction", e, names=names, counted=counted)
 
 
 def _by_chance(main: CorrelationPosterior, searched: int | None) -> Finding:
-    p = as_large_by_chance(main.r, main.rows)
-    text = (
-        f"Of pairs of independent columns with {main.rows:,} independent rows, {_often(p)} has a "
-        f"correlation as large as {abs(main.r):.3g} by chance."
-    )
+    often = _often(as_large_by_chance(main.r, main.rows))
+    values = {"rows": main.rows, "often": often, "r": abs(main.r), "searched": searched}
     if searched is None:
-        caveat = "Whoever looks through that many pairs finds one."
-    else:
-        largest = float(largest_by_chance(searched, main.rows))
-        text += (
-            f" {searched:,} were looked at, of which the largest is {largest:.3g} on average by "
-            "chance."
-        )
-        caveat = "Pairs that share columns are counted as if they did not."
-    return Finding(text, caveat)
+        return worded("correlation.by_chance", None, "one", **values)
+    largest = float(largest_by_chance(searched, main.rows))
+    return worded("correlation.by_chance", None, "searched", largest=largest, **values)
 
 
 def _often(p: float) -> str:
@@ -187,31 +161,9 @@ def _often(p: float) -> str:
 
 def _neighbours(each: Sequence[Estimate]) -> Finding:
     numbers = " and ".join(f"{e} for {e.group}" for e in each)
-    if any(e.direction > 0 for e in each):
-        verdict = (
-            "Rows resemble the ones before them, so that they are not independent and the "
-            "interval of the correlation is too narrow"
-        )
-    elif any(e.direction < 0 for e in each):
-        verdict = "Rows alternate with the ones before them, so that they are not independent"
-    else:
-        verdict = "The intervals cover zero: these data do not tell whether rows are independent"
-    return Finding(f"Neighbouring rows correlate by {numbers}. {verdict}.", estimate=each[0])
-
-
-def _changes(e: Estimate) -> Finding:
-    if e.direction == 0:
-        verdict = (
-            "The interval covers zero: once trends are taken out, these data do not tell whether "
-            "the two go together"
-        )
-    else:
-        word = "the same" if e.direction > 0 else "opposite"
-        verdict = (
-            f"They go in {word} directions from row to row too. A common trend alone does not "
-            "explain that; having been picked from many pairs may"
-        )
-    return Finding(f"The changes from row to row correlate by {e}. {verdict}.", estimate=e)
+    sides = {e.direction for e in each}
+    case = "alike" if 1 in sides else "alternating" if -1 in sides else "unclear"
+    return worded("correlation.neighbours", each[0], case, numbers=numbers)
 
 
 def _walks(r: float, rows: int, seed: int) -> Estimate:
@@ -232,14 +184,8 @@ def _walks(r: float, rows: int, seed: int) -> Estimate:
 
 
 def _drift(walked: Estimate, r: float, rows: int) -> Finding:
-    chance_alone = _often(as_large_by_chance(r, rows))
-    return Finding(
-        f"Of pairs of random walks with {rows:,} rows that have nothing to do with each other, "
-        f"{walked} correlate by {abs(r):.3g} or more, against {chance_alone} "
-        "of the pairs whose rows are independent.",
-        "Drift alone makes large correlations more frequent; these are of a simulation.",
-        walked,
-    )
+    independent = _often(as_large_by_chance(r, rows))
+    return worded("correlation.drift", walked, rows=rows, r=abs(r), independent=independent)
 
 
 def _pictures(

@@ -17,7 +17,7 @@ from plausible.fairness.estimation.comparison import SHOWN
 from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
-from plausible.fairness.reporting.framing import framed
+from plausible.fairness.reporting.framing import assumed, framed, worded
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import listed, under_each
 from plausible.inference.errors import DataError, UnknownName
@@ -90,27 +90,24 @@ def spurious(
     withheld = again.estimate("in_withheld_rows", "in withheld rows", name)
     expected = float(largest_by_chance(len(found), len(one)))
     most = float(largest_by_chance(len(found), len(one), 0.975))
+    chance = {
+        "target": target,
+        "r": f"{r:+.2f}".replace("-", "−"),
+        "expected": expected,
+        "most": most,
+    }
     return Analysis(
         **framed("spurious", sources=sources, target=target),
         findings=[
-            Finding(
-                f"{_picked(len(found), name)} correlates most with {target} in {len(one):,} rows: "
-                f"r = {r:+.2f}. By chance alone the largest would be {expected:.2f} on average, "
-                f"and above {most:.2f} in 2.5 % of cases.".replace("r = -", "r = −"),
-                "It was chosen because it is large, so that its interval in these rows, "
-                f"{seen}, is not to be trusted.",
-                seen,
+            worded(
+                "spurious.picked", seen, picked=_picked(len(found), name), rows=len(one), **chance
             ),
             _replicated(name, target, r, len(other), withheld),
-            *_skipped(skipped),
+            *([worded("spurious.skipped", names=listed(skipped))] if skipped else []),
         ],
         estimates=[seen, withheld],
         assumptions=[
-            f"The prior of a correlation is {prior_in_words(prior)}; columns are normal.",
-            "Rows are independent. In records over time they are not, and both halves then share "
-            "the same trends: the test does not protect against that.",
-            "The chance figures take the columns as independent of each other; columns that go "
-            "together act like fewer.",
+            *assumed("spurious", prior=prior_in_words(prior)),
             under_each(f"the correlation {withheld.label}", again.under_priors()),
         ],
         posterior=inference_data({"withheld": again.draws(seed)}),
@@ -158,24 +155,8 @@ def _correlations(
 
 
 def _replicated(name: str, target: str, r: float, rows: int, withheld: Estimate) -> Finding:
-    start = f"In {rows:,} withheld rows the correlation of {name} with {target} is {withheld}"
-    if withheld.direction == 0:
-        text = f"{start}. The interval covers zero: it is not confirmed; these data do not tell."
-    elif withheld.direction == np.sign(r):
-        text = f"{start}, in the same direction: it is confirmed."
-    else:
-        text = f"{start}, in the other direction: it is refuted."
-    return Finding(
-        text, "Tested once, on one column, so that this interval can be taken as it is.", withheld
-    )
-
-
-def _skipped(names: Sequence[str]) -> list[Finding]:
-    text = (
-        "Left out, since they are no numbers, do not vary, have too few rows or follow exactly "
-        f"from the target: {listed(names)}."
-    )
-    return [Finding(text)] if names else []
+    case = {np.sign(r): "confirmed", 0: "unclear"}.get(withheld.direction, "refuted")
+    return worded("spurious.replicated", withheld, case, name=name, target=target, rows=rows)
 
 
 def _table(found: Sequence[tuple[str, float, Array]]) -> Table:

@@ -19,7 +19,7 @@ from plausible.fairness.estimation.posteriors import (
 )
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
 from plausible.fairness.reporting.figures import people
-from plausible.fairness.reporting.framing import framed
+from plausible.fairness.reporting.framing import framed, phrase, worded
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import basis, left_out, natural, sensitivity, spoken
 from plausible.inference.pages.page import Picture
@@ -28,11 +28,6 @@ __all__ = ["every_search", "innocent", "of_thousand", "prosecutor", "roles"]
 
 _PANELS = 4
 _COLUMNS = (50, 40, 25, 25)  # of dots, by the number of panels
-
-FREQUENCIES = (
-    "Gigerenzer and Hoffrage, How to improve Bayesian reasoning without instruction: frequency "
-    "formats (1995), https://doi.org/10.1037/0033-295X.102.4.684"
-)
 
 
 @analysis("prosecutor", answers="bayes", needs=("trials", "events"), label="prosecutor's fallacy")
@@ -83,8 +78,7 @@ def prosecutor(counts: Counts, *, prior: Prior = PRIORS["uniform"], seed: int = 
     findings = [innocent(f"{trials} of {whose}", events, counts.group, each[top], wrong)]
     estimates = [*each.values(), wrong]
     if not k.any():
-        text = f"There are no {events}, so that of whom they would be cannot be asked."
-        findings.append(Finding(text))
+        findings.append(worded("prosecutor.no_events", events=events))
     elif len(known) > 1:
         all_events = np.full(len(names), k.sum())
         backward = Rates(k, all_events, _of_others(prior, len(known)), names=names)
@@ -98,7 +92,9 @@ def prosecutor(counts: Counts, *, prior: Prior = PRIORS["uniform"], seed: int = 
             group=names[top],
             words=f"share of the {events} over {events} given the {counts.group}",
         )
-        findings.append(_two_directions(trials, events, whose, each[top], reverse[top], swapped))
+        both = {"forward": spoken(each[top]), "backward": spoken(reverse[top])}
+        of = {"trials": trials, "events": events, "name": whose}
+        findings.append(worded("prosecutor.two_directions", swapped, **both, **of))
         estimates += [*reverse.values(), swapped]
     if len(known) > 1:
         rest = max((i for i in known if i != top), key=lambda i: n[i])
@@ -111,11 +107,9 @@ def prosecutor(counts: Counts, *, prior: Prior = PRIORS["uniform"], seed: int = 
         findings=[*findings, *left_out(c)],
         estimates=estimates,
         assumptions=[
-            f"The evidence is the {counts.group}; the hypothesis is that a case is among the "
-            f"{events}. The data are all {trials}.",
+            phrase("prosecutor.roles", counts=counts, events=events, trials=trials),
             *basis(counts, prior),
-            f"Cells of {counts.group} and {events} have one Dirichlet prior, so that both "
-            "directions follow from the same draws.",
+            phrase("prosecutor.cells", counts=counts, events=events),
             *sensitivity(
                 under_priors(lambda p: _complement(c.under(p).estimate("", top), wrong.words))
             ),
@@ -178,53 +172,16 @@ def _complement(share: Estimate, words: str = "") -> Estimate:
 
 
 def innocent(cases: str, events: str, group: str, rate: Estimate, wrong: Estimate) -> Finding:
-    """How many who fit a profile are not what is looked for, in natural frequencies."""
+    """Of how many people of the group the accusation would be wrong."""
     people, number = natural(rate)
-    return Finding(
-        f"Of {people:,} {cases}, {number} count as {events}. To take the {group} as reason enough "
-        f"is wrong for the others, {wrong}.",
-        estimate=wrong,
-    )
-
-
-def _two_directions(
-    trials: str, events: str, name: str, forward: Estimate, backward: Estimate, swapped: Estimate
-) -> Finding:
-    if swapped.direction == 0:
-        verdict = (
-            f"Their ratio, {swapped}, covers 1: these data do not tell which is larger. They "
-            "answer different questions all the same"
-        )
-    else:
-        word = "overstates" if swapped.direction > 0 else "understates"
-        verdict = f"Whoever takes the second for the first {word} it, {swapped}"
-    return Finding(
-        f"Of the {trials} of {name}, {spoken(forward)} count as {events}; of the {events}, "
-        f"{spoken(backward)} are of {name}. {verdict}.",
-        caveat="The second depends on how many there are of each group, the first does not.",
-        estimate=swapped,
-    )
+    values = {"people": people, "number": number, "cases": cases, "events": events, "group": group}
+    return worded("prosecutor.innocent", wrong, **values)
 
 
 def every_search(rates: tuple[Estimate, Estimate], gap: Estimate, events: str) -> Finding:
     """What a rule does that goes by the sign of a difference, however small it is."""
-    one, other, side = gap.group, gap.reference, gap.credible_direction
-    if side == 0:
-        return Finding(
-            f"Whether {one} or {other} has the higher rate of {events} these data do not tell: "
-            f"the difference is {gap}. A rule that goes where the estimate is higher would still "
-            f"send every search to {one}.",
-            estimate=gap,
-        )
-    wrong = [_complement(rate) for rate in rates]
-    word = "higher" if side > 0 else "lower"
-    return Finding(
-        f"The rate of {events} is {word} for {one} than for {other}: a difference of {gap}. A rule "
-        f"that goes where the estimate is higher sends every search to {one}, of whom {wrong[0]} "
-        f"do not count as {events}, against {wrong[1]} of {other}.",
-        caveat="How large a difference is does not enter such a rule; only its sign does.",
-        estimate=gap,
-    )
+    one, other = (_complement(rate) for rate in rates)
+    return worded("prosecutor.every_search", gap, one=one, other=other, events=events)
 
 
 def of_thousand(

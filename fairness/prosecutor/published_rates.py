@@ -9,8 +9,8 @@ from plausible.fairness.estimation.estimates import estimate
 from plausible.fairness.estimation.posteriors import Draws, inference_data
 from plausible.fairness.estimation.rounded import Rate
 from plausible.fairness.prosecutor.prosecutor import every_search, innocent, of_thousand, roles
-from plausible.fairness.reporting.analysis import Analysis, Finding
-from plausible.fairness.reporting.framing import framed
+from plausible.fairness.reporting.analysis import Analysis
+from plausible.fairness.reporting.framing import assumed, framed, phrase, worded
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import natural, spoken
 from plausible.inference.errors import DataError
@@ -70,46 +70,20 @@ def prosecutor_from_rates(
     )
     weight = estimate("weight", yes / no, "ratio", words=f"weight of being {evidence} for the odds")
     people_asked, number = natural(answer)
-    if swapped.direction == 0:
-        verdict = (
-            f"The ratio of the two, {swapped}, covers 1: these rates do not tell which is larger"
-        )
-    else:
-        word = "overstates" if swapped.direction > 0 else "understates"
-        verdict = f"Whoever takes the first for the second {word} it, {swapped}"
-    if weight.direction == 0:
-        moved = "These rates do not tell whether that makes it more or less likely"
-    else:
-        word = "raises" if weight.direction > 0 else "lowers"
-        moved = f"That {word} the odds, {weight}, starting from {spoken(before)}"
+    of = {"evidence": evidence, "hypothesis": hypothesis, "people": people}
+    forth, back, start = spoken(forward), spoken(answer), spoken(before)
     return Analysis(
         **framed(
             "prosecutor_from_rates", sources=sources, evidence=evidence, hypothesis=hypothesis
         ),
         findings=[
-            Finding(
-                f"Of {people_asked:,} {people} who are {evidence}, {number} are {hypothesis}. "
-                f"Whoever takes being {evidence} as reason enough is wrong about all others.",
-                estimate=answer,
-            ),
-            Finding(
-                f"Of {hypothesis}, {spoken(forward)} are {evidence}; of {people} who are "
-                f"{evidence}, {spoken(answer)} are {hypothesis}. {verdict}.",
-                estimate=swapped,
-            ),
-            Finding(
-                f"Someone turns out to be {evidence}. {moved}.",
-                caveat="Evidence can be strong and its hypothesis still be improbable.",
-                estimate=weight,
-            ),
+            worded("prosecutor_from_rates.asked", answer, asked=people_asked, number=number, **of),
+            worded("prosecutor_from_rates.both_ways", swapped, forth=forth, back=back, **of),
+            worded("prosecutor_from_rates.weight", weight, before=start, **of),
         ],
         estimates=[answer, forward, before, swapped, weight],
         assumptions=[
-            f"The evidence is being {evidence}; the hypothesis is being among the {hypothesis}.",
-            f"P(hypothesis): {base_rate}. P(evidence given hypothesis): {if_true}. P(evidence "
-            f"given not the hypothesis): {if_false}.",
-            "The three are independent, and every value that rounds to a given figure is as "
-            "likely as another. A rate without rounding or error is taken as exact.",
+            *assumed("prosecutor_from_rates", base=base_rate, yes=if_true, no=if_false, **of)
         ],
         posterior=inference_data({"hypothesis_given_evidence": reverse}),
         draw=lambda: [
@@ -187,10 +161,9 @@ def profile(
         findings=findings,
         estimates=estimates,
         assumptions=[
-            f"The evidence is the {group}; the hypothesis is being among the {hypothesis}.",
+            phrase("profile.roles", group=group, hypothesis=hypothesis),
             *(f"Rate of {hypothesis}, {name}: {rate}." for name, rate in rates.items()),
-            "Every value that rounds to a given figure is as likely as another, survey errors are "
-            "normal, and errors of different groups are independent.",
+            phrase("profile.rounding"),
         ],
         posterior=inference_data(
             {quantity: np.stack([draws.draws_of(i) for i in each], axis=1)}, group=names
