@@ -108,19 +108,17 @@ def found_out_under_profile(
         how: f"By a profile for {target} {how} the {group}, the chance that {other} is found out"
         for how in rules
     }
-    crimes = {"target": target, "other": other}
+    named = {"target": target, "other": other, "group": group}
     model = {"separation": separation, "threshold": threshold}
     return Analysis(
-        **framed("found_out_under_profile", **crimes),
+        **framed("found_out_under_profile", target=target, other=other),
         findings=[
             finding for how, c in contrasts.items() for finding in comparisons(sentences[how], c)
         ],
         estimates=[e for c in contrasts.values() for e in c.estimates],
         assumptions=[
             *(f"Rate of {target}, {name}: {rate}." for name, rate in x_rates.items()),
-            *assumed(
-                "found_out_under_profile", group=group, reveals=stop_reveals, **crimes, **model
-            ),
+            *assumed("found_out_under_profile", reveals=stop_reveals, **named, **model),
         ],
         posterior=inference_data({f"{how}_group": x for how, x in rules.items()}, group=names),
         tables=[_simulated(x_rates, weights, separation, threshold, stop_reveals, seed)],

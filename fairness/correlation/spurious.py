@@ -90,18 +90,12 @@ def spurious(
     withheld = again.estimate("in_withheld_rows", "in withheld rows", name)
     expected = float(largest_by_chance(len(found), len(one)))
     most = float(largest_by_chance(len(found), len(one), 0.975))
-    chance = {
-        "target": target,
-        "r": f"{r:+.2f}".replace("-", "−"),
-        "expected": expected,
-        "most": most,
-    }
+    which = _picked(len(found), name)
+    drawn = {"r": f"{r:+.2f}".replace("-", "−"), "expected": expected, "most": most}
     return Analysis(
         **framed("spurious", sources=sources, target=target),
         findings=[
-            worded(
-                "spurious.picked", seen, picked=_picked(len(found), name), rows=len(one), **chance
-            ),
+            worded("spurious.picked", seen, picked=which, target=target, rows=len(one), **drawn),
             _replicated(name, target, r, len(other), withheld),
             *([worded("spurious.skipped", names=listed(skipped))] if skipped else []),
         ],

@@ -19,7 +19,7 @@ from plausible.fairness.decisions.value_of_information import (
 from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
 from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
-from plausible.fairness.reporting.framing import framed
+from plausible.fairness.reporting.framing import assumed, framed, phrase, worded
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import under_each
 from plausible.inference.errors import DataError
@@ -91,6 +91,8 @@ def decisions(
     if alpha is not None:
         values["the probabilities"] = value_of_probabilities(theta, costs.mean)
         values[f"{further:,} further cases"] = value_of_cases(alpha, costs.mean, further, seed)
+    summary = {"action": costs.actions, "expected cost": expected, "share": wins}
+    worths = {"what is known": list(values), "value": list(values.values())}
     return Analysis(
         **framed("decisions", sources=sources),
         findings=[
@@ -102,16 +104,18 @@ def decisions(
         estimates=[*each, *extra.values()],
         assumptions=[
             _belief(costs, mean, alpha, prior),
-            f"Costs are in {costs.unit}. Within its range every cost is as likely as another, "
-            "independently of the other costs.",
-            "Costs add up, over people too, and it does not matter who bears them.",
+            *assumed("decisions", unit=costs.unit),
             *([costs.note] if costs.note else []),
             *([_prior_sensitivity(costs, known)] if alpha is not None else []),
         ],
         posterior=inference_data(
             {"cost": loss, "probability": theta}, action=costs.actions, outcome=costs.outcomes
         ),
-        tables=[costs.table(), _summary(costs, expected, wins), _worths(costs, values)],
+        tables=[
+            costs.table(),
+            Table(phrase("decisions.summary", unit=costs.unit), pd.DataFrame(summary)),
+            Table(phrase("decisions.worths", unit=costs.unit), pd.DataFrame(worths)),
+        ],
         draw=partial(draw_decisions, costs, mean),
         details={"best": costs.actions[best], "value_of_knowing": values},
     )
@@ -156,26 +160,19 @@ def _choice(
     learned: bool,
 ) -> Finding:
     likely = int(mean.argmax())
-    text = (
-        f"The most probable outcome is {costs.outcomes[likely]} ({100 * mean[likely]:.4g} %). What "
-        f"to do is another question: the lowest expected cost, {each[best]}, is that of "
-        f"“{costs.actions[best]}”."
-    )
+    values = {
+        "likely": costs.outcomes[likely],
+        "probability": 100 * mean[likely],
+        "cost": each[best],
+        "best": costs.actions[best],
+        "unknown": "probabilities and costs" if learned else "costs",
+    }
     pure = [i for i in extra if i < len(costs.cells)]
     if not pure:
-        return Finding(text, "There is no other action to compare it with.", each[best])
+        return worded("decisions.choice", each[best], "only", **values)
     second = min(pure, key=lambda i: each[i].value)
-    gap = extra[second]
-    name = costs.actions[second]
-    if gap.low > 0:
-        text += f" The next best, “{name}”, costs more by {gap}."
-    else:
-        text += (
-            f" The next best, “{name}”, costs more by {gap}; the interval reaches 0: as far as "
-            "costs and probabilities are known, they do not tell which of the two is better."
-        )
-    unknown = "probabilities and costs" if learned else "costs"
-    return Finding(text, f"The interval covers unknown {unknown}.", gap)
+    case = "clear" if extra[second].low > 0 else "unclear"
+    return worded("decisions.choice", extra[second], case, **values)
 
 
 def _sensitive(costs: Costs, wins: Array, best: int) -> Finding:
@@ -185,37 +182,23 @@ def _sensitive(costs: Costs, wins: Array, best: int) -> Finding:
         if wins[i] > 0 and i != best
     ]
     rest = f"; {', '.join(others)}" if others else ", and no other action in any"
-    return Finding(
-        f"Over the ranges of the costs, “{costs.actions[best]}” has the lowest expected cost in "
-        f"{100 * wins[best]:.1f} % of draws{rest}.",
-        "These are shares of the ranges that were put in, not chances of being right.",
-    )
+    share = 100 * wins[best]
+    return worded("decisions.sensitive", best=costs.actions[best], share=share, rest=rest)
 
 
 def _mixtures(costs: Costs, expected: Array) -> list[Finding]:
+    of = dict(zip(costs.actions, expected, strict=True))
     findings = []
     for name, parts in costs.mixtures.items():
-        cost = expected[costs.actions.index(name)]
-        pure = min(parts, key=lambda a: expected[costs.actions.index(a)])
-        findings.append(
-            Finding(
-                f"To choose at random (“{name}”) costs {_plain(cost)} on average, "
-                f"{_plain(cost - expected[costs.actions.index(pure)])} more than "
-                f"“{pure}” every time, the best of its parts.",
-                "What chance gives in return, such as records of cases that would never be looked "
-                "at or a use of both forms, is not among the costs.",
-            )
-        )
+        pure = min(parts, key=lambda action: of[action])
+        values = {"name": name, "cost": _plain(of[name]), "more": _plain(of[name] - of[pure])}
+        findings.append(worded("decisions.mixture", pure=pure, **values))
     return findings
 
 
 def _worth(values: Mapping[str, float], cost: float) -> Finding:
     listed = "; ".join(f"{value:.3g} for {what}" for what, value in values.items())
-    return Finding(
-        f"The best action is expected to cost {_plain(cost)} a case. To know more before acting "
-        f"would save, on average: {listed}.",
-        "That is before the price of finding out.",
-    )
+    return worded("decisions.worth", cost=_plain(cost), listed=listed)
 
 
 def _plain(cost: float) -> str:
@@ -224,12 +207,8 @@ def _plain(cost: float) -> str:
 
 def _belief(costs: Costs, mean: Array, alpha: Array | None, prior: float) -> str:
     shown = ", ".join(f"{o} {100 * m:.4g} %" for o, m in zip(costs.outcomes, mean, strict=True))
-    if alpha is None:
-        return f"The probabilities of the outcomes are taken as given and right: {shown}."
-    return (
-        f"The probabilities of the outcomes have a Dirichlet prior with {prior:g} each; with the "
-        f"counts their means are {shown}."
-    )
+    place = "decisions.given" if alpha is None else "decisions.learned"
+    return phrase(place, prior=prior, shown=shown)
 
 
 def _prior_sensitivity(costs: Costs, known: Array) -> str:
@@ -239,18 +218,3 @@ def _prior_sensitivity(costs: Costs, known: Array) -> str:
         best = int(expected.argmin())
         each[f"Dirichlet({prior:g})"] = f"{costs.actions[best]}, {_plain(expected[best])}"
     return under_each("the best action and its cost", each)
-
-
-def _summary(costs: Costs, expected: Array, wins: Array) -> Table:
-    return Table(
-        f"Expected cost in {costs.unit}, and the share of the cost ranges in which an action has "
-        "the lowest",
-        pd.DataFrame({"action": costs.actions, "expected cost": expected, "share": wins}),
-    )
-
-
-def _worths(costs: Costs, values: Mapping[str, float]) -> Table:
-    return Table(
-        f"By how much knowing more would lower the expected cost, in {costs.unit}",
-        pd.DataFrame({"what is known": list(values), "value": list(values.values())}),
-    )

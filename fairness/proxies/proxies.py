@@ -16,7 +16,7 @@ from plausible.fairness.proxies.proxy_scores import Dropped, dropped
 from plausible.fairness.proxies.proxy_table import Prepared, prepare
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
 from plausible.fairness.reporting.figures import intervals
-from plausible.fairness.reporting.framing import framed
+from plausible.fairness.reporting.framing import assumed, framed, phrase, worded
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import under_each
 from plausible.inference.pages.page import Picture
@@ -72,35 +72,21 @@ def proxies(
     score = None
     if used.outcome is not None:
         score = dropped(X, g, used.outcome, names, seed=seed)
+    how = ", drawn at random" if used.sampled else ""
     return Analysis(
         **framed("proxies", sources=sources, group=group),
         findings=[
             _information(group, names, gain, areas, -float(base @ np.log(base))),
-            _accuracy(group, right, plain, better),
+            worded("proxies.accuracy", better, group=group, right=right, plain=plain),
             *_strongest(group, alone),
             *(score.findings if score else []),
             *used.left_out,
         ],
         estimates=[gain, *areas, right, plain, better, *(score.estimates if score else [])],
         assumptions=[
-            f"{len(g):,} of {used.total:,} rows are used"
-            + (", drawn at random." if used.sampled else ".")
-            + " Half of them train the regressions; every figure is of the other half, which they "
-            "did not see.",
-            "The regression is logistic, with a normal prior N(0, 2²) of every weight; numbers are "
-            "in standard deviations.",
-            f"How well {group} is told is a figure of this regression: its intervals cover chance "
-            "in the withheld half, by Dirichlet posteriors and the Bayesian bootstrap, not in the "
-            "training half. Rows are independent.",
-            *(
-                [
-                    f"A score flags as many rows as have {outcome}. Its error rates have uniform "
-                    "priors, and their intervals cover both halves; rates with and without the "
-                    "group are of the same rows and have a joint posterior."
-                ]
-                if score
-                else []
-            ),
+            phrase("proxies.rows", used=len(g), total=used.total, how=how),
+            *assumed("proxies", group=group),
+            *([phrase("proxies.score", outcome=outcome)] if score else []),
             _sensitivity(X, g, train, group, base, seed),
         ],
         tables=[_table(group, alone)],
@@ -129,55 +115,16 @@ def _information(
 ) -> Finding:
     best = max(areas, key=lambda e: e.value)
     other = names[1] if len(names) == 2 else "the others"
-    odds = (
-        f"the chance that a row of {best.group} scores above one of {other} is {best}, where 50 % "
-        "would be chance"
-    )
-    numbers = f"{gain} a row, of at most {most:.3g} nats; {odds}"
-    if gain.low > 0:
-        text = f"The other columns tell something about {group}: {numbers}."
-    else:
-        text = (
-            f"Nothing was found that the other columns tell about {group}: {numbers}. These data "
-            "do not tell whether it can be predicted."
-        )
-    return Finding(text, "A column that says little alone can say much together with others.", gain)
-
-
-def _accuracy(group: str, right: Estimate, plain: Estimate, better: Estimate) -> Finding:
-    start = (
-        f"{right} of held-out rows are given the right {group}, against {plain} if the largest "
-        "is always named"
-    )
-    if better.direction == 0:
-        end = (
-            f"The interval of the difference, {better}, covers zero: these data do not tell which "
-            "is more."
-        )
-    else:
-        word = "more" if better.direction > 0 else "fewer"
-        end = f"That is {word}: a difference of {better}."
-    return Finding(
-        f"{start}. {end}",
-        "Where one group is large, its name is a good guess, and accuracy hides what is told.",
-        better,
-    )
+    case = "clear" if gain.low > 0 else "unclear"
+    values = {"group": group, "most": most, "best": best, "other": other}
+    return worded("proxies.information", gain, case, **values)
 
 
 def _strongest(group: str, alone: Sequence[Estimate]) -> list[Finding]:
     if len(alone) < 2:
         return []
-    first = alone[0]
-    if first.low <= 0:
-        text = (
-            f"No single column tells {group} by itself as far as these data show; the most is "
-            f"{first.group}, {first}."
-        )
-    else:
-        text = f"By itself {first.group} tells most about {group}: {first} a row."
-    return [
-        Finding(text, f"It is the largest of {len(alone)}, so a little of it is chance.", first)
-    ]
+    case = "clear" if alone[0].low > 0 else "unclear"
+    return [worded("proxies.strongest", alone[0], case, group=group, columns=len(alone))]
 
 
 def _sensitivity(

@@ -10,6 +10,7 @@ from plausible.fairness.estimation.comparison import Contrasts
 from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
 from plausible.fairness.estimation.logistic import halves, highest, refitted
 from plausible.fairness.reporting.analysis import Finding
+from plausible.fairness.reporting.framing import worded
 
 __all__ = ["Dropped", "dropped"]
 
@@ -67,8 +68,8 @@ def dropped(X: Array, g: Whole, outcome: Whole, names: Sequence[str], *, seed: i
             if rows.any():
                 draws[name] = _rates(wrong[0][rows], wrong[1][rows], [seed, among, i])
         if missing := [name for name in names if name not in draws]:
-            text = f"There is no {rate} ({meaning}) for {', '.join(missing)}: nobody to divide by."
-            findings.append(Finding(text))
+            values = {"rate": rate, "meaning": meaning, "names": ", ".join(missing)}
+            findings.append(worded("proxies.nobody", **values))
         quantity = rate.replace("-", "_").replace(" ", "_")
         kept, gone = (
             Contrasts.of_draws(
@@ -106,22 +107,5 @@ def _rates(
 
 
 def _gap(what: str, kept: Estimate, gone: Estimate, change: Estimate) -> Finding:
-    one, other, what = gone.group, gone.reference, f"{what} of a score that does not see the group"
-    if gone.direction == 0:
-        start = (
-            f"{what} differs between {one} and {other} by {gone}; the interval covers zero: these "
-            "data do not tell for which it is higher."
-        )
-    else:
-        side = "higher" if gone.direction > 0 else "lower"
-        start = f"{what} is {side} for {one} than for {other}: a difference of {gone}."
-    if change.direction == 0:
-        end = (
-            f"With the group it is {kept}; whether dropping the group changes that these data do "
-            f"not tell (change {change})."
-        )
-    else:
-        end = f"With the group it is {kept}; dropping it changes that by {change}."
-    return Finding(
-        f"{start} {end}", "Which rate ought to be equal, if any, is not a question of data.", gone
-    )
+    moved = worded("proxies.change", change, kept=kept).text
+    return worded("proxies.dropped", gone, what=what, change=moved)
