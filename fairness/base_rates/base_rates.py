@@ -70,5 +70,5 @@ def base_rates(
             for name, (numbers, caption) in pictures.items()
             if numbers
         ],
-        details={"reference": c.reference, "groups": len(counts.groups), "shown": len(c.shown)},
+        details=c.details,
     )

@@ -126,6 +126,12 @@ class Comparison(Contrasts):
         """The names of the groups that are shown."""
         return [self.counts.groups[i] for i in self.shown]
 
+    @property
+    def details(self) -> dict[str, Any]:
+        """Which group the others are compared with, and how many groups there are and are shown."""
+        shown, groups = len(self.shown), len(self.counts.groups)
+        return {"reference": self.reference, "groups": groups, "shown": shown}
+
     def under(self, prior: Prior) -> Rates:
         """The same rates with another prior."""
         return Rates(self.part, self.whole, prior, names=self.counts.groups)

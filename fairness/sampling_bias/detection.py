@@ -11,7 +11,7 @@ from plausible.fairness.estimation.estimates import estimate
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, inference_data
 from plausible.fairness.estimation.rounded import CountedRate, Rate
 from plausible.fairness.reporting.analysis import Analysis, Finding
-from plausible.fairness.reporting.framing import framed
+from plausible.fairness.reporting.framing import assumed, framed, worded
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import listed, records, under_each
 from plausible.fairness.sampling_bias.detection_figure import draw_detection
@@ -109,24 +109,14 @@ def detection(
     findings += left_out(rates, shown, both, asked, use_called)
     findings += _empty(arrests)
     best = {g: both.get(g, alone[g]) for g in shown}
+    of = [*sources, *(source for x in both_given for source in x.sources)]
+    named = {"arrests": arrests_called, "use": use_called, "group": group}
     return Analysis(
-        **framed(
-            "detection",
-            sources=[*sources, *(source for x in both_given for source in x.sources)],
-            arrests=arrests_called,
-            use=use_called,
-            group=group,
-        ),
+        **framed("detection", None, of, **named),
         findings=findings,
         estimates=[before, *estimates],
         assumptions=[
-            f"Only a case of {use_called} leads to one of the {arrests_called}, and each person "
-            "counts at most once.",
-            f"Before the data, {use_called} in each {group} has the prior {prior}, and the chance "
-            f"that a case leads to {arrests_called} is {detection_prior}; both are independent "
-            f"and say nothing about another {group}.",
-            f"What a survey finds is taken as {use_called} itself, apart from sampling error and "
-            "rounding.",
+            *assumed("detection", prior=prior, detection=detection_prior, **named),
             *(line for x in both_given for line in records(x)),
             *_given(rates, asked, shown, use_called, arrests_called),
             _sensitivity(measured(rates[ref], None), rates[ref], ref, use_called, seed),
@@ -164,8 +154,7 @@ def _empty(arrests: Counts | Mapping[str, Rate]) -> list[Finding]:
     empty = [name for name, size in pairs if not size]
     if not empty:
         return []
-    trials = arrests.label_of("trials")
-    return [Finding(f"Nothing is said about {listed(empty)}: no {trials} were counted there.")]
+    return [worded("detection.empty", names=listed(empty), trials=arrests.label_of("trials"))]
 
 
 def _check(

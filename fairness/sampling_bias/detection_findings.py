@@ -11,6 +11,7 @@ from plausible.fairness.estimation.comparison import Contrasts
 from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.rounded import Rate
 from plausible.fairness.reporting.analysis import Finding, Table
+from plausible.fairness.reporting.framing import phrase, worded
 from plausible.fairness.reporting.wording import comparisons
 from plausible.fairness.sampling_bias.measurement import Measurement, contraction
 
@@ -62,23 +63,17 @@ def from_arrests(
     )
     known = max(alone, key=lambda g: alone[g].narrowed)
     tied, after = alone[known].tied, c.each[list(alone).index(known)]
-    numbers = (
-        f"Before any {arrests} were counted, {use} among {known} was put at {before}; after them, "
-        f"at {after}. They take away {_per_cent(max(alone[known].narrowed, 0.0))} of the "
-        f"variance that is left once {use} is taken to be no rarer than {arrests}. The correlation "
-        f"of {use} and detection, both in logarithms, is {_signed(tied)}"
-        f"{': one can stand in for the other' if tied < -_TIED else ''}"
-    )
-    if alone[known].narrowed < _SETTLED:
-        verdict = f"{upper(use)} is not identifiable from {arrests} alone. {numbers}."
-        caveat = f"However many {arrests} are counted, this does not change."
-    else:
-        verdict = (
-            f"{upper(use)} is narrowed here, but by the prior of detection, not by "
-            f"{arrests}. {numbers}."
-        )
-        caveat = "Another prior of detection gives another answer; no count can tell which holds."
-    findings = [Finding(verdict, caveat, after)]
+    prior = alone[known].narrowed >= _SETTLED
+    values = {
+        "Use": upper(use),
+        "use": use,
+        "arrests": arrests,
+        "known": known,
+        "before": before,
+        "left": _per_cent(max(alone[known].narrowed, 0.0)),
+        "tied": f"{_signed(tied)}{': one can stand in for the other' * (tied < -_TIED)}",
+    }
+    findings = [worded("detection.from_arrests", after, "prior" if prior else "data", **values)]
     findings += comparisons(f"By {arrests} alone, {use}", c, ratios=False)
     return findings, [*c.each.values(), *c.gaps.values()]
 
@@ -109,33 +104,15 @@ def from_surveys(
     wide = max(used.each.values(), key=lambda e: e.high - e.low)
     left = both[wide.group].use.std() / alone[wide.group].use.std()
     findings = [
-        Finding(
-            f"With the survey, {use} among {wide.group} is {wide}. Its standard deviation is "
-            f"{_per_cent(left)} of the one that {arrests} alone leave.",
-            "It comes from the survey; the arrests then tell how often use is detected.",
-            wide,
-        ),
+        worded("detection.survey", wide, use=use, arrests=arrests, left=_per_cent(left)),
         *comparisons(f"With the survey, {use}", used, ratios=False),
-        *(_detected(times, use, arrests) for times in detected.ratios.values()),
+        *(
+            worded("detection.detected", times, use=use, arrests=arrests)
+            for times in detected.ratios.values()
+        ),
     ]
     estimates = [*used.each.values(), *detected.each.values()]
     return findings, [*estimates, *used.gaps.values(), *detected.ratios.values()]
-
-
-def _detected(times: Estimate, use: str, arrests: str) -> Finding:
-    one, other = times.group, times.reference
-    what = f"The chance that a case of {use} leads to {arrests}"
-    if times.direction == 0:
-        text = (
-            f"{what} is {times} as high for {one} as for {other}; the interval covers 1: these "
-            "data do not tell for which it is higher."
-        )
-    else:
-        side = "higher" if times.direction > 0 else "lower"
-        text = f"{what} is {side} for {one} than for {other}: {times}."
-    return Finding(
-        text, f"A predictor that learns from {arrests} learns this ratio along with {use}.", times
-    )
 
 
 def left_out(
@@ -146,16 +123,13 @@ def left_out(
     use: str,
 ) -> list[Finding]:
     """Groups that are not shown, and those that no survey asked."""
-    texts = []
+    findings = []
     if len(shown) < len(rates):
-        texts.append(
-            f"Of {len(rates):,} groups, {len(shown)} are shown: the one that all are compared "
-            "with, and those whose rates are highest and lowest."
-        )
+        findings.append(worded("detection.extremes", groups=len(rates), shown=len(shown)))
     unasked = [g for g in shown if g not in both]
     if asked and unasked:
-        texts.append(f"There is no survey of {', '.join(unasked)}: their {use} stays unknown.")
-    return [Finding(text) for text in texts]
+        findings.append(worded("detection.unasked", names=", ".join(unasked), use=use))
+    return findings
 
 
 def verdicts(
@@ -164,9 +138,7 @@ def verdicts(
     """How far each group's use was narrowed, by arrests alone and with the survey."""
     nothing = np.nan
     return Table(
-        "How far the data narrow use. Contraction: the share of the prior variance of use that "
-        "they take away, 0 to 1. Tie: correlation of use and detection in logarithms; near −1 "
-        "what is left uncertain of one is made up for by the other.",
+        phrase("detection.verdicts"),
         pd.DataFrame(
             {
                 group: list(alone),

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from plausible.fairness.estimation.estimates import Estimate, estimate
+from plausible.fairness.estimation.estimates import estimate
 from plausible.fairness.estimation.posteriors import inference_data, shares
-from plausible.fairness.reporting.analysis import Analysis, Finding
+from plausible.fairness.reporting.analysis import Analysis
 from plausible.fairness.reporting.figures import intervals
-from plausible.fairness.reporting.framing import framed
+from plausible.fairness.reporting.framing import assumed, framed, phrase, worded
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import under_each
 from plausible.inference.errors import DataError
@@ -80,31 +80,18 @@ def survivorship(
     most = max(range(len(places)), key=lambda i: hits[places[i]])
     order = sorted(survival, key=lambda e: e.value)
     findings = [
-        Finding(
-            f"Most holes on returning planes are at the {places[most]}: {holes[most]}. That alone "
-            "does not make it the place where a hit is worst.",
-            "Only planes that came back were counted.",
-            holes[most],
-        ),
-        *(_returned(e) for e in order),
+        worded("survivorship.most", holes[most]),
+        *(worded("survivorship.returned", e) for e in order),
     ]
     if exposure is None:
-        findings.append(
-            Finding(
-                "Where planes are struck is not known here. From holes on returning planes alone, "
-                "places that are struck often cannot be told from places where a hit does little."
-            )
-        )
+        findings.append(worded("survivorship.unknown"))
     return Analysis(
         **framed("survivorship", sources=sources),
         findings=findings,
         estimates=[*holes, *survival],
         assumptions=[
-            f"Shares of holes have a Dirichlet prior with {prior:g} for each place.",
-            "Each hole counts once and tells nothing about the next.",
-            "Shots fall in proportion to the given exposure of each place."
-            if exposure is not None
-            else f"Every division of shots over the places is possible: Dirichlet({prior:g}).",
+            *assumed("survivorship", prior=prior),
+            phrase(f"survivorship.{'any' if exposure is None else 'given'}_exposure", prior=prior),
             _sensitivity(hits, exposure, order[0].group),
         ],
         posterior=inference_data({"relative_survival": seen / struck}, place=places),
@@ -130,23 +117,6 @@ def _check(hits: Mapping[str, int], exposure: Mapping[str, float] | None) -> Non
             f"Each of the places {', '.join(hits)} needs a positive exposure, but got "
             f"{dict(exposure)}."
         )
-
-
-def _returned(survival: Estimate) -> Finding:
-    place, side = survival.group, survival.credible_direction
-    if side == 0:
-        text = (
-            f"Planes returned from a hit at the {place} {survival} as often as from hits on "
-            f"average; the interval {survival.undecided}: these data do not tell whether it is "
-            "worse."
-        )
-    else:
-        word = "more" if side > 0 else "less"
-        text = (
-            f"Planes returned from a hit at the {place} {word} often than from hits on average: "
-            f"{survival}."
-        )
-    return Finding(text, estimate=survival)
 
 
 def _sensitivity(hits: Mapping[str, int], exposure: Mapping[str, float] | None, place: str) -> str:

@@ -10,8 +10,8 @@ from scipy import special
 from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
 from plausible.fairness.estimation.logistic import highest, refitted
 from plausible.fairness.estimation.posteriors import inference_data
-from plausible.fairness.reporting.analysis import Analysis, Finding, Table
-from plausible.fairness.reporting.framing import framed
+from plausible.fairness.reporting.analysis import Analysis, Table
+from plausible.fairness.reporting.framing import assumed, framed, phrase, worded
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import deviations, under_each
 from plausible.inference.errors import DataError
@@ -84,38 +84,27 @@ def trained_on_arrests(
             for what, x in (("arrests", by_arrests), ("use", by_use))
         )
         gap = _gap(name, by_use[:, i], by_arrests[:, i])
-        findings.append(_flagged(one, other, gap))
+        findings.append(worded("trained_on_arrests.flagged", gap, one=one, other=other))
         estimates += [one, other, gap]
         of = g[~train] == i
         means.append(
             [name, use[name], use[name] * detection[name]]
             + [float(special.expit(scores[k][of]).mean()) for k in ("use", "arrests")]
         )
+    apart = deviations(separation)
+    columns = ["group", "use", "arrests", "trained on use", "trained on arrests"]
     return Analysis(
         **framed("trained_on_arrests"),
         findings=findings,
         estimates=estimates,
         assumptions=[
-            f"The people are simulated: {people:,} in each group, with the rates in the table.",
-            "Only those who use are arrested, each with the chance of detection of their group.",
-            f"A trait tells about use as well in every group; its means lie "
-            f"{deviations(separation)} apart.",
-            f"The {100 * flagged:g} % with the highest scores are flagged.",
-            "Intervals are of the simulation, of the half that trains as of the other.",
+            *assumed("trained_on_arrests", people=people, apart=apart, flagged=100 * flagged),
             _sensitivity(cells, names[0], seed),
         ],
         posterior=inference_data(
             {"flagged_by_use": by_use, "flagged_by_arrests": by_arrests}, group=names
         ),
-        tables=[
-            Table(
-                "Average score of people who were held out, as shares, next to the true rates",
-                pd.DataFrame(
-                    means,
-                    columns=["group", "use", "arrests", "trained on use", "trained on arrests"],
-                ),
-            )
-        ],
+        tables=[Table(phrase("trained_on_arrests.table"), pd.DataFrame(means, columns=columns))],
         details={"people": people, "separation": separation, "flagged": flagged},
     )
 
@@ -162,19 +151,3 @@ def _sensitivity(cells: NDArray[np.int64], name: str, seed: int) -> str:
         shares = _among_flagged(cells, prior, seed)
         gaps[f"Dirichlet({prior:g})"] = _gap(name, *(x[:, 0] for x in shares))
     return under_each(f"the share of {name} among the flagged, arrests − use", gaps)
-
-
-def _flagged(one: Estimate, other: Estimate, gap: Estimate) -> Finding:
-    name, both = gap.group, f"{one} trained on arrests, {other} trained on use"
-    if gap.direction == 0:
-        text = (
-            f"The share of {name} among the flagged is {both}. The interval of the difference, "
-            f"{gap}, covers zero: this simulation does not tell which is higher."
-        )
-    else:
-        side = "larger" if gap.direction > 0 else "smaller"
-        text = (
-            f"The share of {name} among the flagged is {side} when training on arrests: {both}, a "
-            f"difference of {gap}."
-        )
-    return Finding(text, "People differ here as stated; nothing was counted.", gap)

@@ -15,7 +15,7 @@ from plausible.fairness.estimation.posteriors import (
     under_priors,
 )
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
-from plausible.fairness.reporting.framing import framed
+from plausible.fairness.reporting.framing import assumed, framed, worded
 from plausible.fairness.reporting.plots import curves
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import basis, listed, sensitivity
@@ -79,7 +79,9 @@ def calibration(
         return estimate("rate_at_equal_score", drawn, "difference", **at)
 
     gaps = {i: gap(i, drawn) for i, drawn in draws.items()}
-    findings = [_finding(gaps[i]) for i in sorted(gaps, key=lambda i: -gaps[i].clearance)]
+    findings = [
+        worded("calibration.gap", gaps[i]) for i in sorted(gaps, key=lambda i: -gaps[i].clearance)
+    ]
     headlines = {}
     if gaps:
         far = widest(gaps)
@@ -93,9 +95,7 @@ def calibration(
         estimates=list(gaps.values()),
         assumptions=[
             *basis(counts, prior),
-            "A level weighs by the people of both groups that it has; levels at which one of the "
-            "two has nobody are left out. In an average over levels the prior is spread over "
-            "them, each with its share of it.",
+            *assumed("calibration"),
             *sensitivity(headlines),
         ],
         counts=counts,
@@ -131,21 +131,6 @@ def _standardised(
     return np.sum(parts, axis=0) / weights.sum()
 
 
-def _finding(gap: Estimate) -> Finding:
-    if gap.direction == 0:
-        text = (
-            f"The rates of {gap.words} of {gap.group} and {gap.reference} differ by {gap}, which "
-            "covers zero: these data do not tell for whom it is higher."
-        )
-    else:
-        side = "higher" if gap.direction > 0 else "lower"
-        text = (
-            f"The rate of {gap.words} is {side} for {gap.group} than for {gap.reference}: a "
-            f"difference of {gap}."
-        )
-    return Finding(text, "An average over levels: differences of both signs can cancel.", gap)
-
-
 def _level_by_level(
     counts: Counts, rates: Rates, one: int, other: int, levels: NDArray[np.int64]
 ) -> Finding:
@@ -153,11 +138,9 @@ def _level_by_level(
     groups = len(counts.groups)
     gaps = [rates.difference("", s * groups + one, s * groups + other) for s in levels.tolist()]
     sides = [gap.credible_direction for gap in gaps]
-    return Finding(
-        f"Level by level, {counts.groups[one]} lies above {counts.groups[other]} at "
-        f"{sides.count(1)} of {len(sides)} and below at {sides.count(-1)}; at {sides.count(0)} "
-        "the data do not tell."
-    )
+    counted = {word: sides.count(side) for word, side in (("above", 1), ("below", -1), ("same", 0))}
+    pair = {"one": counts.groups[one], "other": counts.groups[other]}
+    return worded("calibration.levels", levels=len(sides), **pair, **counted)
 
 
 def _not_compared(

@@ -9,6 +9,7 @@ from plausible.fairness.estimation.comparison import Comparison, Contrasts
 from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.posteriors import Draws
 from plausible.fairness.reporting.analysis import Finding
+from plausible.fairness.reporting.framing import worded
 
 __all__ = ["clash", "implied_false_positive_rate"]
 
@@ -62,26 +63,11 @@ def clash(
         c.ref,
     )
     rates, gap = list(contrasts.each.values()), contrasts.gaps[c.clearest]
-    one, other = gap.group, gap.reference
-    if far.direction == 0:
-        text = (
-            f"The base rates of {one} and {other} differ by {far}, which covers zero. These "
-            "data do not tell whether equal predictive values and equal error rates exclude one "
-            "another here; with unequal base rates they do."
-        )
-    else:
-        side = "higher" if far.direction > 0 else "lower"
-        text = (
-            f"The base rate is {side} for {one} than for {other} by {far}. A score with the "
-            "same positive predictive value and the same false-negative rate for both would "
-            f"therefore have a false-positive rate of {rates[0]} for {one} and {rates[1]} for "
-            f"{other}: unless it flags nobody wrongly, or nobody rightly, not all three can be "
-            "equal."
-        )
-        if max(rates, key=lambda e: e.value).high > 1:
-            text += " A rate above 100 % means that no such score exists."
-    caveat = "This is arithmetic and holds for every score, whoever or whatever made it."
-    return [Finding(text, caveat, gap)], [*rates, gap]
+    impossible = max(rates, key=lambda e: e.value).high > 1
+    case = ("same", "clear", "impossible")[abs(far.direction) * (1 + impossible)]
+    side = "higher" if far.direction > 0 else "lower"
+    values = {"far": far, "side": side, "one": rates[0], "other": rates[1]}
+    return [worded("scores.clash", gap, case, **values)], [*rates, gap]
 
 
 def _pooled(rates: Array, weights: Array) -> Array:

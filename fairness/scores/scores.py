@@ -13,7 +13,7 @@ from plausible.fairness.estimation.estimates import DRAWS
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
-from plausible.fairness.reporting.framing import framed
+from plausible.fairness.reporting.framing import assumed, framed, phrase, worded
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import basis, compared, left_out, sensitivity
 from plausible.fairness.scores.impossibility import clash
@@ -148,20 +148,14 @@ def scores(
         ],
         assumptions=[
             basis(counts, prior)[0],
-            "The four cells of a group have one Dirichlet prior, so that the rates of every draw "
-            "fit together. Its margins are the prior above for error rates and predictive values, "
-            f"and {_wider(prior)} for base and selection rates.",
+            *assumed("scores", wider=_wider(prior)),
             *basis(counts, prior)[1:],
             *sensitivity(rates["false_positive_rate"].sensitivity()),
         ],
         counts=counts,
         posterior=inference_data(draws, group=main.names),
         draw=lambda: _pictures(main.reference, rates),
-        details={
-            "reference": main.reference,
-            "groups": len(counts.groups),
-            "shown": len(main.shown),
-        },
+        details=main.details,
     )
 
 
@@ -210,10 +204,7 @@ def _widest(c: Comparison) -> Finding:
     finding = compared(f"The {RATES[c.quantity].named()}", c.each[i], c.each[c.ref], c.gaps[i])
     if len(c.gaps) == 1:
         return finding
-    more = (
-        f"Of {len(c.gaps)} groups the one whose interval lies farthest from {c.reference}; the "
-        "table has all."
-    )
+    more = phrase("scores.farthest", groups=len(c.gaps), reference=c.reference)
     return replace(finding, caveat=more)
 
 
@@ -239,10 +230,7 @@ def _without(main: Comparison, rates: Mapping[str, Comparison]) -> list[Finding]
         for quantity, c in rates.items()
     }
     return [
-        Finding(
-            f"There is no {RATES[quantity].named()} for {', '.join(names)}: nobody to divide by. "
-            "No rate is not an equal rate."
-        )
+        worded("scores.nobody", rate=RATES[quantity].named(), names=", ".join(names))
         for quantity, names in missing.items()
         if names
     ]

@@ -1,6 +1,7 @@
 """A score above a threshold is acted on without a person: who is wrongly investigated (G6)."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -10,7 +11,7 @@ from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
 from plausible.fairness.reporting.figures import intervals
-from plausible.fairness.reporting.framing import framed
+from plausible.fairness.reporting.framing import assumed, framed, worded
 from plausible.fairness.reporting.plots import curves
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import basis, comparisons, left_out, natural, sensitivity
@@ -81,9 +82,10 @@ def thresholds(
         if i is not None and flagged[i]
     ]
     who = "The share of people with nothing to find who are investigated all the same"
+    own = c.each[c.ref]
     findings = [
-        *(comparisons(who, c) or [_alone(c.each[c.ref])]),
-        *(_in_vain(counts.group, e) for e in in_vain),
+        *(comparisons(who, c) or [worded("thresholds.alone", own, **_natural(own))]),
+        *(worded("thresholds.in_vain", e, kind=counts.group, **_natural(e)) for e in in_vain),
     ]
     estimates = [*c.estimates, *in_vain]
     at = {threshold: counts, **(others or {})}
@@ -102,8 +104,7 @@ def thresholds(
         estimates=estimates,
         assumptions=[
             *basis(counts, prior),
-            f"Everyone with a score above {threshold:g} is investigated, no one else, and an "
-            "investigation finds what there is.",
+            *assumed("thresholds", threshold=threshold),
             *sensitivity(c.sensitivity()),
         ],
         counts=counts,
@@ -120,51 +121,23 @@ def _wrongly(counts: Counts, prior: Prior) -> Rates:
     return Rates(wrong, wrong + counts["true_negative"], prior, names=counts.groups)
 
 
-def _alone(share: Estimate) -> Finding:
-    """The rate where there is no other group."""
+def _natural(share: Estimate) -> dict[str, Any]:
     people, number = natural(share)
-    return Finding(
-        f"Of {people:,} people with nothing to find ({share.group}), {number} are investigated. "
-        "There is no other group to compare them with.",
-        estimate=share,
-    )
-
-
-def _in_vain(group: str, share: Estimate) -> Finding:
-    people, number = natural(share)
-    return Finding(
-        f"Of {people:,} people of {group} {share.group} who are investigated, {number} have "
-        "nothing to find.",
-        estimate=share,
-    )
+    return {"people": people, "number": number}
 
 
 def _blind(group: str, gap: Estimate, before: int) -> Finding:
-    side = gap.credible_direction
-    if side == 0:
-        text = (
-            f"Scored without the {group}, the difference between {gap.group} and {gap.reference} "
-            f"is {gap}: these data do not tell whether there is one."
-        )
-    else:
-        word = f"{'still ' * (side == before)}{'higher' if side > 0 else 'lower'}"
-        text = (
-            f"Scored without the {group}, the share is {word} for {gap.group} than for "
-            f"{gap.reference}, by {gap}: the score differs there by way of the other features."
-        )
-    return Finding(text, "Both scores were cut at the same threshold.", gap)
+    still = "still " * (gap.credible_direction == before)
+    return worded("thresholds.blind", gap, group=group, still=still)
 
 
 def _moved(cuts: Mapping[float, Rates], i: int, ref: int) -> Finding:
     """Whether another threshold would have turned the comparison round."""
     gaps = [rates.difference("wrongly_investigated", i, ref) for rates in cuts.values()]
     sides = [gap.credible_direction for gap in gaps]
-    return Finding(
-        f"Of {len(sides)} thresholds from {min(cuts):g} to {max(cuts):g}, people with "
-        f"nothing to find are investigated more often if they are {gaps[0].group} than if they are "
-        f"{gaps[0].reference} at {sides.count(1)}, less often at {sides.count(-1)}; at "
-        f"{sides.count(0)} the data do not tell."
-    )
+    counted = {word: sides.count(side) for word, side in (("more", 1), ("less", -1), ("same", 0))}
+    pair = {"one": gaps[0].group, "other": gaps[0].reference, "low": min(cuts), "high": max(cuts)}
+    return worded("thresholds.moved", cuts=len(sides), **pair, **counted)
 
 
 def _pictures(c: Comparison, cuts: Mapping[float, Rates]) -> list[Picture]:
