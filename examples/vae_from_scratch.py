@@ -41,20 +41,19 @@ class VAE(nn.Module):
             pyro.sample("z", dist.Normal(loc, log_scale.exp()).to_event(1))
 
 
-def train(x: Tensor, epochs: int, seed: int = 0) -> tuple[VAE, SVI]:
+def train(vae: VAE, x: Tensor, epochs: int) -> SVI:
     pyro.clear_param_store()
-    pyro.set_rng_seed(seed)
-    vae = VAE()
     svi = SVI(vae.model, vae.guide, Adam({"lr": 1e-3}), TraceMeanField_ELBO())
     for _ in range(epochs):
         for batch in x[torch.randperm(len(x))].split(128):
             svi.step(batch)
-    return vae, svi
+    return svi
 
 
 if __name__ == "__main__":
     digits = load("digits")
     train_set, test_set = (binarise(x, seed=0).flatten(1) for x in (digits.train, digits.test))
-    vae, svi = train(train_set, epochs=20)
+    pyro.set_rng_seed(0)
+    svi = train(VAE(), train_set, epochs=20)
     bound = -svi.evaluate_loss(test_set) / len(test_set)
     print(f"{bound:.1f} nats per held-out digit")
