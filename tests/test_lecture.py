@@ -24,14 +24,15 @@ def test_every_line_has_a_command_or_says_not_yet() -> None:
     assert [row for row in ROWS if row[1] != "not yet" and not COMMAND.fullmatch(row[1])] == []
 
 
-@pytest.mark.parametrize(("verb", "name"), COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: "-".join(command))
 def test_each_command_explains_itself(
-    verb: str, name: str, capsys: pytest.CaptureFixture[str]
+    command: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    verb, name = command
     assert name in (RECIPES if verb == "train" else CASES)
     with pytest.raises(SystemExit) as end:
         main([verb, name, "--help"])
-    assert end.value.code == 0
+    assert not end.value.code
     assert "--out" in capsys.readouterr().out
 
 
