@@ -19,6 +19,7 @@ __all__ = ["Page", "Picture"]
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _PIXELS_PER_INCH = 96  # of a style sheet; pictures hold twice as many
+_CONTENTS = 4  # headings from which on a page begins with a list of them
 _WIDE = 8.0  # inches; a wider picture keeps its size on a phone and scrolls in its own frame
 _NUMBER = re.compile(r"[-−+]?[\d., ]*\d\s?%?")
 
@@ -39,6 +40,7 @@ class _Section:
 
     heading: str = ""
     paragraphs: list[str] = field(default_factory=list)
+    command: str = ""
     blocks: list[dict[str, object]] = field(default_factory=list)
 
 
@@ -57,10 +59,18 @@ class Page:
         self.lead = lead
         self._sections = [_Section()]
 
-    def section(self, heading: str, text: str) -> None:
-        """Begin a section; what is added next belongs to it."""
+    def section(self, heading: str, text: str, command: str = "") -> None:
+        """Begin a section; what is added next belongs to it.
+
+        A page of four sections or more begins with its contents.
+
+        Args:
+            heading: a few words.
+            text: what the section says before anything else.
+            command: what a reader types to get the same; empty where there is none.
+        """
         paragraphs = [part.strip() for part in re.split(r"\n\s*\n", text) if part.strip()]
-        self._sections.append(_Section(heading, paragraphs))
+        self._sections.append(_Section(heading, paragraphs, command))
 
     def picture(self, figure: "Figure", caption: str, alt: str) -> None:
         """Add a picture.
@@ -144,10 +154,12 @@ class Page:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        sections = [s for s in self._sections if s.heading or s.blocks]
         html = environment.get_template("page.html").render(
             title=self.title,
             lead=self.lead,
-            sections=[s for s in self._sections if s.heading or s.blocks],
+            sections=sections,
+            contents=sum(bool(s.heading) for s in sections) >= _CONTENTS,
             version=version("plausible"),
         )
         return write_whole(path, html.encode("utf-8"))

@@ -31,7 +31,15 @@ class _Chapter:
     heading: str
     text: str
 
+    @property
+    def command(self) -> str:
+        """What trains it alone, with the settings of the demonstration."""
+        settings = self.recipe.keywords if isinstance(self.recipe, partial) else {}
+        options = [f" --{key.replace('_', '-')} {value}" for key, value in settings.items()]
+        return f"plausible train {self.name}{''.join(options)}"
 
+
+REPORTS = ("compas", "drug-use", "admissions")
 CHAPTERS = (
     _Chapter(
         "vae",
@@ -125,15 +133,14 @@ def demo(out: Path, seed: int = 0) -> Path:
     )
     for chapter in CHAPTERS:
         outcome = chapter.recipe(out=out / chapter.name, seed=seed)
-        page.section(chapter.heading, chapter.text)
+        page.section(chapter.heading, chapter.text, chapter.command)
         outcome.add_to(page)
-    page.section(
-        "Reports on profiling",
-        "From counts to a page that someone can defend: posteriors for every number, what was "
-        "assumed, and what the counts cannot show.",
-    )
-    for name in ("compas", "drug-use"):
+    for name in REPORTS:
         report = case(name).report()
         report.write(out / f"{name}.html")
-        page.link(report.title, f"{name}.html")
+        headlines = [a.findings[0].text for a in report.analyses if a.findings]
+        page.section(
+            report.title, "\n\n".join([report.lead, *headlines]), f"plausible report {name}"
+        )
+        page.link("The whole report: counts, assumptions, what it cannot show", f"{name}.html")
     return page.write(out / "index.html")

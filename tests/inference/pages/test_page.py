@@ -220,3 +220,23 @@ def test_pictures_without_alt_text_ragged_tables_and_running_links_are_refused()
     for href in ("javascript:alert(1)", " JavaScript:alert(1)", "data:text/html,x"):
         with pytest.raises(DataError, match="not a path"):
             page.link("run", href)
+
+
+def test_a_long_page_begins_with_links_to_its_sections_and_shows_their_commands(
+    tmp_path: Path,
+) -> None:
+    page = Page("Title", "Lead")
+    for number in range(4):
+        page.section(f"Part <{number}>", "Text.", f"plausible train part-{number}")
+    html = page.write(tmp_path / "long.html").read_text(encoding="utf-8")
+    for number in range(4):
+        assert f'<a href="#section-{number + 1}">Part &lt;{number}&gt;</a>' in html
+        assert f'<h2 id="section-{number + 1}">Part &lt;{number}&gt;</h2>' in html
+        assert f"<code>plausible train part-{number}</code>" in html
+
+
+def test_a_short_page_needs_no_contents(tmp_path: Path) -> None:
+    page = Page("Title", "Lead")
+    page.section("One", "Text.")
+    html = page.write(tmp_path / "short.html").read_text(encoding="utf-8")
+    assert "<nav" not in html and "<pre>" not in html

@@ -16,6 +16,7 @@ from plausible.inference.recipes.autoencoders.vae_forces import (
     principal_components,
     vae_forces,
 )
+from plausible.inference.recipes.demo import CHAPTERS
 from plausible.models import likelihood
 from plausible.models.autoencoders.linear_gaussian import ppca_log_likelihood
 
@@ -37,6 +38,17 @@ def test_every_recipe_takes_an_output_folder_and_a_seed(name: str) -> None:
     assert isinstance(parameters["out"].default, Path)
     assert parameters["seed"].default == 0
     assert parameters["device"].default in ("auto", "cpu")
+
+
+def test_the_demonstration_shows_every_recipe_with_a_command_that_it_takes() -> None:
+    import inspect
+
+    assert {chapter.name for chapter in CHAPTERS} == set(RECIPES)
+    for chapter in CHAPTERS:
+        taken = inspect.signature(RECIPES[chapter.name]).parameters
+        options = re.findall(r" --([\w-]+) ", chapter.command)
+        assert {option.replace("-", "_") for option in options} <= set(taken)
+        assert chapter.command.startswith(f"plausible train {chapter.name}")
 
 
 def test_the_linear_vae_reaches_probabilistic_pca(tmp_path: Path) -> None:
