@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gpu_correct import CHECKS, images, vae
-from gpu_speed import Add, kernels_compiled, peers, profile, speed
+from gpu_cases.correct import CHECKS, images, vae
+from gpu_cases.speed import Add, kernels_compiled, peers, profile, speed
 
 from plausible.inference import fit
 
