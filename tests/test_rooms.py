@@ -7,7 +7,31 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-MOST_MODULES = 16
+MOST_MODULES, MOST_LINES = 16, 300
+
+# Longer files, each with the reason why it is one.
+LONG = {
+    "fairness/estimation/comparison.py": "exact and drawn comparisons are one interface",
+    "inference/graphs/passes.py": "every pass walks the same graph, and the order matters",
+    "inference/posterior/joint.py": "one density: sites, constraints and sums of one walk",
+    "models/base.py": "a model and its description build each other",
+    "tests/fairness/counts/test_reading.py": "one kind of table after the other",
+    "tests/fairness/test_options.py": "a row for each option of each analysis",
+    "tests/inference/engines/test_awkward.py": "a program for each awkward construct",
+    "tests/inference/engines/test_fallbacks.py": "a program for each refusal",
+    "tests/inference/evaluation/test_bounds.py": "a model for each kind of latent",
+    "tests/inference/graphs/test_passes.py": "a graph for each pass",
+    "tests/inference/posterior/test_posterior_checks.py": "a program for each refusal",
+    "tests/inference/toys.py": "programs that many tests share",
+    "tests/inference/training/test_bad_input.py": "an input for each error",
+    "tests/inference/training/test_checkpoint_files.py": "a damage for each error",
+    "tests/inference/training/test_fit.py": "one setting after the other",
+    "tests/inference/training/test_isolation.py": "one global state after the other",
+    "tests/models/conditional/test_conditional.py": "three models of one contract",
+    "tests/models/likelihoods/test_families.py": "one table of likelihoods",
+    "tests/models/objectives/test_bounds.py": "one bound against several references",
+    "tests/models/objectives/test_enumeration.py": "a program for each way to sum out",
+}
 LINE = re.compile(r"^\s*(?:from|import) plausible\.([\w.]+)(?: import (\w+))?", re.MULTILINE)
 
 # Rooms from the lowest to the highest. A room may import what stands before it, and its own line.
@@ -110,6 +134,14 @@ def test_fairness_needs_pages_pictures_and_posteriors_of_inference_only() -> Non
 )
 def test_the_check_sees_every_form_of_import(source: str, rooms: list[str]) -> None:
     assert list(imported_rooms(source)) == rooms
+
+
+def test_long_files_have_a_reason() -> None:
+    tops = ("models", "inference", "fairness", "tests", "benchmarks", "docs", "examples")
+    files = [path for top in tops for path in (ROOT / top).rglob("*.py")]
+    lines = {p.relative_to(ROOT).as_posix(): p.read_text("utf-8").count("\n") for p in files}
+    assert {name for name, count in lines.items() if count > MOST_LINES} <= set(LONG)
+    assert set(LONG) <= set(lines)
 
 
 def test_no_folder_holds_more_than_sixteen_modules() -> None:
