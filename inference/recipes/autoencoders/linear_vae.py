@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import torch
 from pyro.distributions import MultivariateNormal
@@ -136,8 +137,8 @@ def bound_and_gap(
     q = model.encode(x)
     scale = width * q.variance.sqrt()
     moved = copy.deepcopy(model)
-    moved.decoder.layers[0].weight.mul_(stretch)
-    weight = moved.decoder.layers[0].weight
+    decoder: Any = moved.decoder
+    weight = decoder.layers[0].weight.mul_(stretch)
     noise = moved.decode(q.mean).variance[0, 0]
     expected = moved.decode(q.mean).log_prob(x)
     expected = expected - (scale.square() @ weight.square().sum(0)) / (2 * noise)

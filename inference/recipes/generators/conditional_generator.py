@@ -1,6 +1,7 @@
 """The recipe `conditional-generator`: one input, many outputs."""
 
 from pathlib import Path
+from typing import Any
 
 import pyro
 import pyro.distributions as dist
@@ -122,7 +123,8 @@ def ancestral(model: ConditionalGenerator, condition: Tensor, seed: int) -> dict
     """
     with evaluating(model, seed):
         site = pyro.poutine.trace(model.model).get_trace(condition).nodes["x"]
-        one = site["fn"].base_dist
+        p: Any = site["fn"]
+        one = p.base_dist
         return {"mean": one.loc, "scale": one.scale, "x": site["value"]}
 
 
