@@ -22,6 +22,7 @@ from plausible.inference.evaluation.densities import (
     samples,
 )
 from plausible.inference.isolation import evaluating
+from plausible.inference.pictures.numbers import plus_minus
 from plausible.inference.program import Function, Program, as_program
 from plausible.models.errors import DataError, ModelError
 from plausible.models.objectives.batch import Batch, Layout
@@ -54,7 +55,7 @@ class Bound:
         return cls(float(values.mean()), error)
 
     def __str__(self) -> str:
-        return f"{self.mean:.2f} ± {self.error:.2f}"
+        return plus_minus(self.mean, self.error, 2)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from plausible.inference.pictures.images import image_grid, latent_grid, reconstructions
 from plausible.inference.pictures.latents import forces, latents_2d
+from plausible.inference.pictures.numbers import number
 from plausible.inference.pictures.style import CLASS_COLOURS, INK, SOFT_INK, save, style, styled
 from plausible.models.errors import DataError
 
@@ -91,7 +92,10 @@ def _draw_losses(axes: Axes, losses: Tensor, floor: float | None) -> None:
     chosen, medians = _running_median(losses)
     axes.plot(steps.numpy(), losses.numpy(), color=_FAINT, linewidth=0.6)
     axes.plot(steps[chosen].numpy(), medians.numpy(), color=CLASS_COLOURS[0])
-    for text, height, weight in ((f"{medians[-1]:,.5g}", 1, "bold"), ("median", -11, "normal")):
+    for text, height, weight in (
+        (number(float(medians[-1]), ",.5g"), 1, "bold"),
+        ("median", -11, "normal"),
+    ):
         axes.annotate(
             text,
             (len(losses), medians[-1].item()),
@@ -108,7 +112,7 @@ def _draw_losses(axes: Axes, losses: Tensor, floor: float | None) -> None:
         low, high = min(low, floor), max(high, floor)
         axes.axhline(floor, color=CLASS_COLOURS[1], linewidth=1, linestyle=(0, (5, 3)))
         axes.annotate(
-            f"floor {floor:,.5g}",
+            f"floor {number(floor, ',.5g')}",
             (0.01, floor),
             xycoords=("axes fraction", "data"),
             xytext=(0, -4),
@@ -121,7 +125,7 @@ def _draw_losses(axes: Axes, losses: Tensor, floor: float | None) -> None:
     if losses[0].item() > high:
         enters = int((losses <= high).nonzero()[0]) + 1
         axes.annotate(
-            f"began at {losses[0]:,.5g}",
+            f"began at {number(float(losses[0]), ',.5g')}",
             (enters, 1),
             xycoords=("data", "axes fraction"),
             xytext=(14, 0),

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from plausible.inference.pictures.numbers import number
 from plausible.inference.pictures.style import styled
 from plausible.models.errors import DataError
 
@@ -131,7 +132,7 @@ def latent_grid(
     axes.set_aspect(aspect)
     ticks = [value for value in _TICKS if abs(value) <= quantiles[-1]]
     places = (torch.special.ndtr(torch.tensor(ticks)) * steps).tolist()
-    names = [f"{value:g}".replace("-", "−") for value in ticks]
+    names = [number(value, "g") for value in ticks]
     axes.set_xticks(places, names)
     axes.set_yticks(places, names)
     axes.spines[:].set_visible(False)

@@ -20,6 +20,8 @@ __all__ = ["forces", "latents_2d"]
 _HALO = (withStroke(linewidth=2.5, foreground="white"),)
 _THIN_HALO = (withStroke(linewidth=1.8, foreground="white"),)
 _PRIOR_RADIUS = 2.0
+_DASHED = "dashed: 1 and 2 standard deviations of the prior"
+_SEARCHED = 3000  # points among which the densest place of each class is sought
 _CAPTION_LETTERS = 34  # in a line below a panel
 
 
@@ -27,7 +29,7 @@ _CAPTION_LETTERS = 34  # in a line below a panel
 def latents_2d(
     z: Tensor, labels: Tensor | None = None, class_names: Sequence[str] | None = None
 ) -> Figure:
-    """Latents as points, coloured by class; each class is also named at its median.
+    """Latents as points, coloured by class; each class is also named where it is densest.
 
     Dashed circles lie 1 and 2 standard deviations from the mean of the prior N(0, I).
 
@@ -46,19 +48,9 @@ def latents_2d(
     figure = Figure(figsize=(6.2, 6.2), layout="constrained")
     axes = figure.add_subplot()
     _draw_latents(axes, z, labels, class_names, inches=5.6, fontsize=10)
-    axes.annotate(
-        "prior, 1 and 2 sd",
-        (0, -_PRIOR_RADIUS),
-        xytext=(0, -3),
-        textcoords="offset points",
-        ha="center",
-        va="top",
-        fontsize=9,
-        color=SOFT_INK,
-        path_effects=_HALO,
-    )
     axes.set_xlabel("z₁", loc="right")
     axes.set_ylabel("z₂", loc="top", rotation=0)
+    figure.supxlabel(_DASHED, fontsize=9, color=SOFT_INK)
     return figure
 
 
@@ -99,11 +91,10 @@ def forces(
     figure = Figure(figsize=size, layout="constrained")
     for column, (title, (z, labels)) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(1, len(panels), column)
-        span = _draw_latents(axes, z, labels, class_names, inches=side - 0.5, fontsize=8)
+        _draw_latents(axes, z, labels, class_names, inches=side - 0.5, fontsize=8)
         axes.set_title(title)
-        scale = f"frame {float(f'{span:.2g}'):,g} wide"
-        axes.set_xlabel("\n".join([*below[title], scale]))
-    figure.supxlabel("dashed: 1 and 2 standard deviations of the prior", fontsize=9, color=SOFT_INK)
+        axes.set_xlabel("\n".join(below[title]))
+    figure.supxlabel(f"{_DASHED}; scales differ", fontsize=9, color=SOFT_INK)
     return figure
 
 
@@ -114,8 +105,8 @@ def _draw_latents(
     class_names: Sequence[str] | None,
     inches: float,
     fontsize: float,
-) -> float:
-    """Draw points, prior and class names in a square; return the length of its side."""
+) -> None:
+    """Draw points, prior and class names in a square."""
     z, names = _checked(z, labels, class_names)
     low = z.amin(0).clamp(max=-1.1 * _PRIOR_RADIUS)
     high = z.amax(0).clamp(min=1.1 * _PRIOR_RADIUS)
@@ -148,9 +139,20 @@ def _draw_latents(
             )
         )
     if labels is not None:
-        medians = {k: z[labels.cpu() == k].quantile(0.5, dim=0) for k in names}
-        _name_classes(axes, names, medians, span / inches, fontsize)
-    return span
+        places = {k: _home(z[order], labels.cpu()[order] == k) for k in names}
+        _name_classes(axes, names, places, span / inches, fontsize)
+
+
+def _home(z: Tensor, own: Tensor) -> Tensor:
+    """Where a class is densest and the others are not: one of its points.
+
+    The median of a class in two clouds lies between them, often in a cloud of another class.
+    """
+    mine = z[own][:_SEARCHED]
+    around, theirs = z[:_SEARCHED], own[:_SEARCHED]
+    width = 0.25 * z.std(0, correction=0).mean().clamp(min=1e-6)
+    near = (-0.5 * (torch.cdist(mine, around) / width).square()).exp()
+    return mine[(near @ (2.0 * theirs - 1)).argmax()]
 
 
 def _checked(
@@ -185,15 +187,15 @@ def _checked(
 def _name_classes(
     axes: Axes,
     names: dict[int, str],
-    medians: dict[int, Tensor],
+    homes: dict[int, Tensor],
     per_inch: float,
     fontsize: float,
 ) -> None:
-    """Write each name on a badge of its colour at its median, or near it where badges collide."""
+    """Write each name on a badge of its colour at its place, or near it where badges collide."""
     letters = max(len(name) for name in names.values())
     line = fontsize / 72 * 2
     badge = torch.tensor([max(line, (0.62 * letters + 1) * fontsize / 72), line]) * per_inch
-    anchors = torch.stack(list(medians.values()))
+    anchors = torch.stack(list(homes.values()))
     places = _spread(anchors / badge) * badge
     for k, anchor, place in zip(names, anchors, places, strict=True):
         colour = CLASS_COLOURS[k]

@@ -8,10 +8,18 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from plausible.inference.pictures.numbers import number, per_cent
 from plausible.inference.pictures.style import CLASS_COLOURS, INK, SOFT_INK, styled
 from plausible.models.errors import DataError
 
-__all__ = ["bands", "compared", "conditional_density", "image_rows", "least_sure", "reliability"]
+__all__ = [
+    "bands",
+    "compared",
+    "conditional_density",
+    "image_rows",
+    "least_sure",
+    "reliability",
+]
 
 _BLUE, _ORANGE = CLASS_COLOURS[:2]
 _PAPER = LinearSegmentedColormap.from_list("paper", ["#ffffff", "#c9c9e6", _BLUE])
@@ -91,7 +99,7 @@ def compared(
     )
     for row, value in zip(rows, values, strict=True):
         axes.annotate(
-            f"{value:.3f}".replace("-", "−"),
+            number(value),
             (value, row),
             xytext=(9, 0),
             textcoords="offset points",
@@ -102,7 +110,7 @@ def compared(
     if floor is not None:
         axes.axvline(floor, color=_ORANGE, linewidth=1.2, linestyle=(0, (5, 3)))
         axes.annotate(
-            f"floor {floor:.3f}".replace("-", "−"),
+            f"floor {number(floor)}",
             (floor, 0),
             xycoords=("data", "axes fraction"),
             xytext=(4, 2),
@@ -149,7 +157,7 @@ def bands(
                 high.numpy(),
                 color=shade,
                 linewidth=0,
-                label=f"{level:.0%}",
+                label=per_cent(level, 0),
             )
         axes.plot(grid.numpy(), mean.numpy(), color=_BLUE, linewidth=1.5, label="mean")
         axes.scatter(*(p.numpy() for p in points), s=7, color=INK, alpha=0.6, linewidths=0)
@@ -170,18 +178,20 @@ def reliability(
     Args:
         stated: probabilities that were stated, (B,).
         observed: shares that were observed, (B,).
-        errors: standard errors of the shares, (B,); drawn twice as long.
+        errors: standard errors of the shares, (B,); drawn twice as long, and cut off at 0 and 1.
         x_label, y_label: what the two are.
     """
     if stated.shape != observed.shape or stated.ndim != 1:
         raise DataError(f"reliability compares two vectors; got {stated.shape}, {observed.shape}.")
+    low = torch.minimum(2 * errors, observed)
+    high = torch.minimum(2 * errors, 1 - observed)
     figure = Figure(figsize=(4.4, 4.2), layout="constrained")
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color=SOFT_INK, linewidth=1, linestyle=(0, (5, 3)))
     axes.errorbar(
         stated.numpy(),
         observed.numpy(),
-        yerr=2 * errors.numpy(),
+        yerr=torch.stack([low, high]).clamp(min=0).numpy(),
         fmt="o",
         color=_BLUE,
         markersize=4,
@@ -198,12 +208,12 @@ def reliability(
 
 @styled
 def image_rows(rows: Sequence[tuple[str, Tensor]], *, ink: bool = True) -> Figure:
-    """Rows of grey images, each with its name and its own range of greys.
+    """Rows of images, each with its name and its own range.
 
     Args:
-        rows: a name and images (N, 1, H, W) each; values are shown from 0 to the row's largest,
-            which its name says where it is not 1.
-        ink: whether large values are dark.
+        rows: a name and images (N, C, H, W) with C = 1 or 3; values are shown from 0 to 1, or
+            to the row's largest where that is below ½; its name then says so.
+        ink: whether large values of grey images are dark.
     """
     count, _, height, width = rows[0][1].shape
     margin = 1.25
@@ -214,10 +224,15 @@ def image_rows(rows: Sequence[tuple[str, Tensor]], *, ink: bool = True) -> Figur
         axes: Axes = figure.add_axes(
             (margin / size[0], 1 - (i + 1) / len(rows), 1 - margin / size[0], 0.97 / len(rows))
         )
+        top = float(images.max())
+        top = 1.0 if top > 0.5 else top
         gap = max(1, width // 14)
-        padded = torch.nn.functional.pad(images[:, 0].detach().cpu(), (0, gap))
-        sheet = torch.cat(list(padded), dim=-1)[:, :-gap]
-        top = 1.0 if float(sheet.max()) > 0.5 else float(sheet.max())
+        colour = images.shape[1] == 3
+        paper = top if colour or not ink else 0.0
+        shown = images.detach().cpu().clamp(max=top)
+        padded = torch.nn.functional.pad(shown, (0, gap), value=paper)
+        sheet = torch.cat(list(padded), dim=-1)[..., :-gap].movedim(0, -1).squeeze(-1)
+        sheet = sheet.clamp(min=0) / top if colour else sheet
         label = name if top == 1.0 else f"{name}\n0 to {top:.2g}"
         axes.imshow(sheet.numpy(), cmap="gray_r" if ink else "gray", vmin=0, vmax=top)
         axes.set_xticks([])

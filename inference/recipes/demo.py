@@ -10,6 +10,7 @@ from plausible.inference.pages.page import Page
 from plausible.inference.recipes.autoencoders.linear_vae import linear_vae
 from plausible.inference.recipes.autoencoders.vae import vae
 from plausible.inference.recipes.autoencoders.vae_forces import vae_forces
+from plausible.inference.recipes.generators.conditional_generator import conditional_generator
 from plausible.inference.recipes.generators.naive_generator import naive_generator
 from plausible.inference.recipes.generators.random_generator import random_generator
 from plausible.inference.recipes.outcome import Outcome
@@ -18,6 +19,7 @@ from plausible.inference.recipes.outputs.mdn_arm import mdn_arm
 from plausible.inference.recipes.outputs.mdn_inverse import mdn_inverse
 from plausible.inference.recipes.outputs.mode_collapse import mode_collapse
 from plausible.inference.recipes.outputs.regress import regress
+from plausible.inference.recipes.outputs.regress_images import regress_images
 
 __all__ = ["CHAPTERS", "demo"]
 
@@ -79,6 +81,13 @@ CHAPTERS = (
         "than at others this is worth more than one scale for all.",
     ),
     _Chapter(
+        "regress-images",
+        partial(regress_images, steps=400),
+        "How sure of each pixel",
+        "The output is an image: a mean and a scale for each channel of every pixel. What the seen "
+        "half of a digit settles is sharp, and where it leaves a stroke open the scale is large.",
+    ),
+    _Chapter(
         "mdn-inverse",
         partial(mdn_inverse, steps=3000),
         "A question with several answers",
@@ -110,6 +119,13 @@ CHAPTERS = (
         partial(naive_generator, steps=1500, epochs=15),
         "How not to train a generator",
         "Paired with random data, a generator can do no better than their mean.",
+    ),
+    _Chapter(
+        "conditional-generator",
+        partial(conditional_generator, epochs=10),
+        "One input, many outputs",
+        "A generator that sees half of a digit and draws the other half. What it sees does not "
+        "settle the rest; its latents do, and each draw of them is another answer.",
     ),
 )
 

@@ -21,6 +21,7 @@ from plausible.inference.evaluation.neighbours import knn_accuracy
 from plausible.inference.isolation import evaluating
 from plausible.inference.pictures.images import image_grid, latent_grid, reconstructions
 from plausible.inference.pictures.latents import latents_2d
+from plausible.inference.pictures.numbers import share_of
 from plausible.inference.recipes.common import (
     Device,
     Precision,
@@ -151,9 +152,8 @@ def evaluation_facts(model: VAE, result: Evaluation, images: Images) -> dict[str
         with evaluating(model):
             latents = [model.encode(unit(x)).mean for x in (images.train, images.test)]
         share = knn_accuracy(latents[0], images.train_labels, latents[1], images.test_labels)
-        error = (share * (1 - share) / len(images.test)) ** 0.5
         facts["5 nearest neighbours in the latents"] = (
-            f"{share:.1%} ± {error:.1%} of {len(images.test):,} held-out labels right"
+            f"{share_of(share, len(images.test), 1)} of {len(images.test):,} held-out labels right"
         )
     return facts
 

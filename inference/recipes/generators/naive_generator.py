@@ -11,16 +11,12 @@ from torch import Tensor
 from plausible.inference.data import load, unit
 from plausible.inference.data.toys import clusters, clusters_density, ring, ring_density
 from plausible.inference.isolation import evaluating
-from plausible.inference.pictures.images import image_grid
+from plausible.inference.pictures.numbers import mean_of, plus_minus, share_of
 from plausible.inference.pictures.points import point_panels
+from plausible.inference.pictures.regression import image_rows
 from plausible.inference.recipes.common import Device, Trainer, described, is_ink, loss_picture
 from plausible.inference.recipes.outcome import Outcome, Picture
-from plausible.inference.recipes.outputs.mode_collapse import (
-    nats,
-    plus_minus,
-    share_of,
-    share_outside,
-)
+from plausible.inference.recipes.outputs.mode_collapse import share_outside
 from plausible.inference.training.progress import stage
 from plausible.inference.training.result import Fit
 from plausible.models import ELBO, VAE, Adam, CosineDecay, Normal
@@ -54,7 +50,7 @@ def naive_generator(
     datum, does not collapse.
 
     Args:
-        data: points in the plane: eight narrow clusters on a ring, or five wide ones.
+        data: points in the plane: eight narrow clusters on a ring, or four wide ones.
         images: digits, mnist, fashion-mnist, or a folder of images or of IDX files.
         size: number of points.
         steps: optimiser steps on the points, for each of the two models.
@@ -85,8 +81,8 @@ def naive_generator(
         "VAE: the same with its output noise": variance_ratio(drawn, x),
         "Naive loss": f"{above:.4f} nats above {least:.3f}, the least that any network reaches: "
         "that of the data's mean, whatever the latent",
-        "VAE: ln p(x), at least": f"{nats(bound)} nats per fresh point, of {nats(exact(fresh))} "
-        "by the exact density",
+        "VAE: ln p(x), at least": f"{mean_of(bound)} nats per fresh point, of "
+        f"{mean_of(exact(fresh))} by the exact density",
         "VAE: samples where no data is": share_of(outside, _DRAWS),
         "Training": f"{steps:,} steps for each; engine of the first: {first.backend.engine}, "
         f"of the second: {second.backend.engine}",
@@ -223,12 +219,13 @@ def _on_images(
     for kind, ratio in ratios.items():
         facts[f"Images, {kind}: sample variance / data variance"] = ratio
     facts["Images: training"] = f"{run.steps:,} steps for each, {run.backend.engine} engine"
-    rows = torch.cat([x[:_SHOWN], *(s[:_SHOWN].clamp(0, 1) for s in samples.values())])
+    rows = [("data", x[:_SHOWN])]
+    rows += [(kind, s[:_SHOWN].clamp(0, 1)) for kind, s in samples.items()]
     stage("drawing")
     pictures.append(
         Picture(
             "images",
-            image_grid(rows, columns=_SHOWN, ink=is_ink(source)),
+            image_rows(rows, ink=is_ink(source)),
             "Above, images of the data; in the middle, what the naive generator makes of ten "
             f"latents: always the average image (variance {ratios['naive']} of the data's); below, "
             f"what the VAE's decoder makes of the same latents (variance {ratios['VAE']}).",

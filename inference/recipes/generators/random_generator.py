@@ -7,10 +7,10 @@ from torch import Tensor
 
 from plausible.inference.isolation import evaluating
 from plausible.inference.pictures.images import image_grid
+from plausible.inference.pictures.numbers import plus_minus
 from plausible.inference.pictures.points import density_panels
 from plausible.inference.recipes.common import Device, device_of
 from plausible.inference.recipes.outcome import Outcome, Picture
-from plausible.inference.recipes.outputs.mode_collapse import plus_minus
 from plausible.inference.training.progress import stage
 from plausible.models.errors import ModelError
 from plausible.models.generators.generator import GeneratorNetwork

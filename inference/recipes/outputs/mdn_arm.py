@@ -8,6 +8,7 @@ from torch import Tensor
 
 from plausible.inference.data.arm import LENGTHS, RANGES, TwoJointArm
 from plausible.inference.pictures.arm import arm_poses, error_map
+from plausible.inference.pictures.numbers import share_of
 from plausible.inference.recipes.common import Device, Trainer, training_fact
 from plausible.inference.recipes.outcome import Outcome, Picture
 from plausible.inference.training.progress import stage
@@ -86,12 +87,11 @@ def mdn_arm(
     targets, true_angles = arm.draw(_HELD_OUT, seed + 10_000)
     missed = (arm.hand(mean.mean(targets)) - targets).norm(dim=-1)
     best = (arm.hand(arm.least_squares(true_angles)) - targets).square().sum(-1).mean().sqrt()
-    error = (score.both * (1 - score.both) / score.targets) ** 0.5
     facts = {
         "Hand's distance from the target, root mean square": f"{score.rms:.5f} arm's lengths",
         "The same for least squares": f"{float(missed.square().mean().sqrt()):.4f}",
         "Best possible least squares": f"{float(best):.4f}",
-        "Both poses found": f"{100 * score.both:.2f} % ± {100 * error:.2f} % of "
+        "Both poses found": f"{share_of(score.both, score.targets, 2)} of "
         f"{score.targets:,} held-out targets that have two",
         **training_fact(run),
     }

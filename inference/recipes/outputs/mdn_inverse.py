@@ -7,6 +7,7 @@ import torch
 
 from plausible.inference.data.toys import NoisyInverse, problem
 from plausible.inference.evaluation.bounds import Bound
+from plausible.inference.pictures.numbers import number, plus_minus
 from plausible.inference.pictures.regression import compared, conditional_density
 from plausible.inference.recipes.common import Device, Trainer, loss_picture, training_fact
 from plausible.inference.recipes.outcome import Outcome, Picture
@@ -74,11 +75,11 @@ def mdn_inverse(
         trained(models[name], source, size, max(1, steps // 4), batch_size, lr, trainer)
     scores = {name: held_out(model, source, seed) for name, model in models.items()}
     facts = {"Held-out negative log-likelihood, nats": f"{_HELD_OUT:,} pairs, ± standard error"}
-    facts |= {name: f"{bound.mean:.4f} ± {bound.error:.4f}" for name, bound in scores.items()}
+    facts |= {name: plus_minus(bound.mean, bound.error, 4) for name, bound in scores.items()}
     facts |= {
-        "Floor: the entropy of the problem": f"{source.floor:.4f}",
-        "Best possible single normal": f"{source.single_normal:.4f}",
-        "Best possible least squares": f"{source.least_squares:.4f}",
+        "Floor: the entropy of the problem": number(source.floor, ".4f"),
+        "Best possible single normal": number(source.single_normal, ".4f"),
+        "Best possible least squares": number(source.least_squares, ".4f"),
         **training_fact(run),
     }
     stage("drawing")
@@ -97,8 +98,8 @@ def mdn_inverse(
             "Four ways to answer. No model can be to the left of the floor, the entropy of the "
             "problem. Least squares answers with one number for each x and one width for all.",
             "Dots of the negative log-likelihood of four models: "
-            + ", ".join(f"{name} {bound.mean:.2f}" for name, bound in scores.items())
-            + f"; floor {source.floor:.2f}.",
+            + ", ".join(f"{name} {number(bound.mean, '.2f')}" for name, bound in scores.items())
+            + f"; floor {number(source.floor, '.2f')}.",
         ),
         loss_picture(run, "Loss of the mixture at every step, and the floor.", floor=source.floor),
     ]

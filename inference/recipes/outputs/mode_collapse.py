@@ -1,6 +1,5 @@
 """The recipe `mode-collapse`: one Gaussian on clustered data has its mass where no data is."""
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from torch import Tensor
 from plausible.inference.data.tables import old_faithful
 from plausible.inference.data.toys import clusters, clusters_density
 from plausible.inference.isolation import evaluating
+from plausible.inference.pictures.numbers import mean_of, number, share_of
 from plausible.inference.pictures.points import density_contours
 from plausible.inference.recipes.common import Device, Trainer, training_fact
 from plausible.inference.recipes.outcome import Outcome, Picture
@@ -22,10 +22,7 @@ __all__ = [
     "entropy",
     "fitted",
     "mode_collapse",
-    "nats",
-    "plus_minus",
     "share_far",
-    "share_of",
     "share_outside",
 ]
 
@@ -55,7 +52,7 @@ def mode_collapse(
 
     Args:
         size: points drawn from the clusters to fit to; 20,000 more are held out.
-        components: Gaussians of the mixture on the five clusters; more than five, so that none
+        components: Gaussians of the mixture on the four clusters; more than four, so that none
             goes without. On the eruptions it has two.
         steps: optimiser steps of each fit.
         lr: first learning rate of Adam, which falls to zero.
@@ -77,14 +74,19 @@ def mode_collapse(
         models[name], run = fitted(train, count, steps, lr, trainer)
     scores = {name: _log_density(model)(held_out) for name, model in models.items()}
     exact = density(held_out)
+    peak = models["one Gaussian"].mode(_nothing(train[:1]))
+    lowest = float(exact.double().quantile(0.001))
     draws = {name: _draws(model, seed) for name, model in models.items()}
     empty = {name: share_outside(x, density, held_out) for name, x in draws.items()}
     facts = {
         "Clusters": f"{size:,} points to fit to, {_HELD_OUT:,} held out; nats per held-out point",
-        "Exact density": f"{nats(exact)}; by its entropy {-entropy(density):.3f}",
-        "Best single Gaussian": f"{nats(_closed_form(train)(held_out))} (closed form)",
-        **{_title(name): nats(score) for name, score in scores.items()},
-        "Mixture above the Gaussian by": nats(scores[several] - scores["one Gaussian"]),
+        "Exact density": f"{mean_of(exact)}; by its entropy {number(-entropy(density))}",
+        "Best single Gaussian": f"{mean_of(_closed_form(train)(held_out))} (closed form)",
+        **{_title(name): mean_of(score) for name, score in scores.items()},
+        "Mixture above the Gaussian by": mean_of(scores[several] - scores["one Gaussian"]),
+        "Peak of the single Gaussian": f"where the exact ln p(x) is "
+        f"{number(float(density(peak)), '.1f')} nats; 99.9 % of the data have more than "
+        f"{number(lowest, '.1f')}",
         "Mass where no data is": "; ".join(
             f"{name} {share_of(share, _DRAWS)}" for name, share in empty.items()
         )
@@ -98,14 +100,14 @@ def mode_collapse(
                 train,
                 {name: _log_density(model) for name, model in models.items()},
                 {
-                    name: f"{nats(scores[name])} nats per held-out point\n"
+                    name: f"{mean_of(scores[name])} nats per held-out point\n"
                     f"{share_of(empty[name], _DRAWS)} of mass where no data is"
                     for name in models
                 },
             ),
             "Clustered points, and the regions in which each fitted model has its mass. The best "
-            f"single Gaussian averages over the clusters; the exact density has "
-            f"{nats(exact)} nats.",
+            "single Gaussian averages over the clusters, and its peak is in the empty middle; the "
+            f"exact density has {mean_of(exact)} nats.",
             "Two panels: one ellipse over all clusters; small contours around each cluster.",
         )
     ]
@@ -188,22 +190,6 @@ def share_far(draws: Tensor, data: Tensor) -> float:
     return float(far.double().mean())
 
 
-def plus_minus(value: float, error: float) -> str:
-    """A value with its standard error, to two digits of the error."""
-    digits = min(9, max(0, 1 - math.floor(math.log10(error)))) if error > 0 else 2
-    return f"{value:.{digits}f} ± {error:.{digits}f}"
-
-
-def nats(values: Tensor) -> str:
-    """The mean of one number for each datum, with its standard error."""
-    return plus_minus(float(values.mean()), float(values.std()) / len(values) ** 0.5)
-
-
-def share_of(share: float, count: int) -> str:
-    """A share of `count` draws in per cent, with its binomial standard error."""
-    return f"{plus_minus(100 * share, 100 * (share * (1 - share) / count) ** 0.5)} %"
-
-
 def _eruptions(
     steps: int, lr: float, trainer: Trainer, facts: dict[str, str], pictures: list[Picture]
 ) -> Fit:
@@ -223,12 +209,12 @@ def _eruptions(
         model, run = fitted(x, count, steps, lr, trainer)
         densities[name] = _log_density(model)
         far[name] = share_of(share_far(_draws(model, trainer.seed), x), _DRAWS)
-    bounds = {name: nats(score) for name, score in scores.items()}
+    bounds = {name: mean_of(score) for name, score in scores.items()}
     facts["Old Faithful"] = (
         f"{len(x)} eruptions, {_FOLDS}-fold cross-validated nats per eruption: "
         + (", ".join(f"{name} {bound}" for name, bound in bounds.items()))
     )
-    difference = nats(scores["mixture of 2"] - scores["one Gaussian"])
+    difference = mean_of(scores["mixture of 2"] - scores["one Gaussian"])
     facts["Old Faithful, mixture above the Gaussian by"] = f"{difference}"
     shares = "; ".join(f"{name} {share}" for name, share in far.items())
     facts["Old Faithful, mass far from every eruption"] = (

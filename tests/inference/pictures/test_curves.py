@@ -118,7 +118,7 @@ def test_latent_grid_decodes_normal_quantiles_and_names_them_where_they_lie() ->
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("z₁", "z₂")
 
 
-def test_latents_are_points_in_the_colour_of_their_class_with_its_name_at_its_median() -> None:
+def test_latents_are_points_in_the_colour_of_their_class_with_its_name_in_it() -> None:
     z, labels = some_latents()
     axes = only_axes(latents_2d(z, labels, ["left", "top", "right"]))
     (points,) = axes.collections
@@ -134,8 +134,8 @@ def test_latents_are_points_in_the_colour_of_their_class_with_its_name_at_its_me
     assert not np.array_equal(offsets, z), "points in the order of the data hide earlier classes"
     badges = {text.get_text(): text for text in axes.texts if text.get_bbox_patch()}
     for k, name in enumerate(["left", "top", "right"]):
-        median = np.median(z[labels == k], axis=0)
-        assert np.allclose(badges[name].get_position(), median, atol=1e-2)
+        middle = z[labels == k].mean(0)  # of a round cloud, whose standard deviation is .3
+        assert np.hypot(*(middle - torch.tensor(badges[name].get_position()))) < 0.3
         assert to_hex(badges[name].get_bbox_patch().get_facecolor()) == CLASS_COLOURS[k]
     assert axes.get_aspect() == 1
     (low, high), (bottom, top) = axes.get_xlim(), axes.get_ylim()
@@ -148,7 +148,8 @@ def test_latents_have_the_prior_drawn_one_and_two_standard_deviations_wide() -> 
     circles = [patch for patch in axes.patches if isinstance(patch, Circle)]
     assert [(circle.center, circle.radius) for circle in circles] == [((0, 0), 1), ((0, 0), 2)]
     assert axes.get_xlim()[0] < -2 and axes.get_ylim()[1] > 2
-    assert words(axes.figure) == ["prior, 1 and 2 sd"]
+    assert words(axes.figure) == []  # a name inside the frame is overprinted by points
+    assert "1 and 2 standard deviations of the prior" in axes.figure.get_supxlabel()
 
 
 def test_names_of_classes_that_lie_on_top_of_one_another_can_all_be_read() -> None:
@@ -164,7 +165,7 @@ def test_names_of_classes_that_lie_on_top_of_one_another_can_all_be_read() -> No
             assert away > 0.8 * box.width
 
 
-def test_forces_are_side_by_side_each_on_its_own_stated_scale() -> None:
+def test_forces_are_side_by_side_each_on_its_own_scale() -> None:
     z, labels = some_latents()
     panels = {"all": (z, labels), "without KL": (10 * z, labels), "no labels": (z, None)}
     captions = {
@@ -175,13 +176,10 @@ def test_forces_are_side_by_side_each_on_its_own_stated_scale() -> None:
     figure = forces(panels, captions)
     assert [axes.get_title(loc="left") for axes in figure.axes] == list(panels)
     for axes, caption in zip(figure.axes, captions.values(), strict=True):
-        low, high = axes.get_xlim()
-        above, stated = axes.get_xlabel().split("\nframe ")
+        above = axes.get_xlabel()
         assert above.split() == caption.split()
         assert above.count("\n") >= caption.count("\n")
         assert max(len(line) for line in above.split("\n")) < 36, "lines of neighbours collide"
-        # Two digits are stated.
-        assert float(stated.removesuffix(" wide")) == pytest.approx(high - low, rel=0.05)
     widths = [np.ptp(axes.get_xlim()) for axes in figure.axes]
     # Ten times the latents need ten times the frame, but for the circles kept in the first.
     assert widths[1] == pytest.approx(10 * widths[0], rel=0.1)

@@ -7,8 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection, PolyCollection
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from scipy.stats import norm
 
 from plausible.inference.pictures.arm import arm_poses, error_map
+from plausible.inference.pictures.pixel import pixel_densities
 from plausible.inference.pictures.regression import (
     bands,
     compared,
@@ -78,7 +80,7 @@ def test_bands_reach_from_end_to_end_of_their_intervals() -> None:
     assert titles(figure) == ["one", "two"]
     for axes in figure.axes:
         fills = [c for c in axes.collections if isinstance(c, PolyCollection)]
-        assert [fill.get_label() for fill in fills] == ["95%", "50%"]
+        assert [fill.get_label() for fill in fills] == ["95 %", "50 %"]
         for fill, width in zip(fills, (0.4, 0.1), strict=True):
             (path,) = fill.get_paths()
             place, height = np.asarray(path.vertices).T
@@ -95,6 +97,15 @@ def test_reliability_has_a_diagonal_and_bars_of_two_standard_errors() -> None:
     (axes,) = figure.axes
     np.testing.assert_allclose(bars(axes)[:, :, 0], [[0.1, 0.1], [0.7, 0.7]], rtol=1e-6)
     np.testing.assert_allclose(bars(axes)[:, :, 1], [[0.16, 0.24], [0.5, 0.7]], rtol=1e-6)
+    near_ends = reliability(
+        torch.tensor([0.05, 0.95]),
+        torch.tensor([0.01, 0.99]),
+        torch.tensor([0.02, 0.02]),
+        x_label="stated",
+        y_label="seen",
+    )
+    ends = bars(near_ends.axes[0])[:, :, 1]  # shares are between 0 and 1
+    np.testing.assert_allclose(ends, [[0, 0.05], [0.95, 1]], rtol=1e-5, atol=1e-6)
     assert np.asarray(axes.lines[0].get_data()).tolist() == [[0, 1], [0, 1]]
     assert axes.get_aspect() == 1
     with pytest.raises(DataError, match="compares two vectors"):
@@ -115,6 +126,30 @@ def test_rows_of_images_hold_every_pixel_and_say_their_range() -> None:
         assert shown.get_clim() == pytest.approx((0, top))
     labels = [axes.get_yticklabels()[0].get_text() for axes in figure.axes]
     assert labels == ["mean", "scale\n0 to 0.2"]
+
+
+def test_rows_of_colour_images_are_white_between_and_cut_off_above_one() -> None:
+    images = torch.rand(2, 3, 4, 6)
+    images[0, 0, 0, 0] = 1.5
+    (axes,) = image_rows([("mean", images)]).axes
+    sheet = np.asarray(axes.images[0].get_array())
+    assert sheet.shape == (4, 13, 3)
+    np.testing.assert_array_equal(sheet[:, :6], images[0].clamp(0, 1).movedim(0, -1))
+    np.testing.assert_array_equal(sheet[:, 6], np.ones((4, 3)))
+
+
+def test_the_densities_of_a_pixel_are_those_of_its_channels() -> None:
+    mean, scale = torch.tensor([0.2, 0.5, 0.8]), torch.tensor([0.1, 0.2, 0.05])
+    figure = pixel_densities(torch.rand(3, 6, 5), (4, 2), mean, scale, torch.tensor([0.1, 0.5, 1]))
+    image, densities = figure.axes
+    (square,) = image.patches
+    assert square.get_xy() == (1, 3) and square.get_width() == square.get_height() == 2
+    curves = [line for line in densities.lines if len(line.get_xdata()) > 1]
+    marks = [float(line.get_xdata()[0]) for line in densities.lines if len(line.get_xdata()) == 1]
+    assert marks == pytest.approx([0.1, 0.5, 1])
+    for curve, loc, width in zip(curves, mean.tolist(), scale.tolist(), strict=True):
+        expected = norm.pdf(curve.get_xdata(), loc, width)
+        np.testing.assert_allclose(curve.get_ydata(), expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -16,6 +16,7 @@ from plausible.inference.recipes.generators.random_generator import (
     mlp_points,
     random_generator,
 )
+from plausible.inference.recipes.record import Record
 from plausible.models import GeneratorNetwork, ModelError
 from plausible.models.networks.upsampling import Network
 
@@ -116,7 +117,8 @@ def test_the_recipe_measures_and_draws_without_training(tmp_path: Path) -> None:
     assert titles[0] == "3 layers, seed 1" and titles[-1] == "3 layers, with biases"
     for label in ("Half of the points lie in", "Local dimension", "Images, upsample"):
         assert "±" in outcome.facts[label]
-    assert outcome.write({"seed": 0}, "Untrained").exists()
+    record = Record.now("random-generator", "plausible train random-generator", {"seed": 0})
+    assert outcome.write(record, "Untrained").exists()
     assert json.loads((tmp_path / "run.json").read_text())["recipe"] == "random-generator"
 
 
