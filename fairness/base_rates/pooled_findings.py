@@ -16,7 +16,7 @@ from plausible.fairness.reporting.analysis import Finding, Table
 from plausible.fairness.reporting.figures import intervals
 from plausible.fairness.reporting.framing import phrase, worded
 from plausible.fairness.reporting.plots import shrinkage
-from plausible.fairness.reporting.wording import listed, under_each
+from plausible.fairness.reporting.wording import listed, tally, under_each
 from plausible.inference.pages.page import Picture
 
 __all__ = ["Answer", "Pool", "of_groups", "of_strata"]
@@ -165,9 +165,8 @@ def _in_strata(
     if not both:
         return worded("pooled.no_strata", **named)
     raw = pool.events[both][:, pair] / pool.trials[both][:, pair]
-    sides, more = [e.direction for e in gaps], int((raw[:, 0] > raw[:, 1]).sum())
-    counted = {word: sides.count(side) for word, side in (("above", 1), ("below", -1), ("same", 0))}
-    return worded("pooled.in_strata", strata=len(both), raw=more, **named, **counted)
+    more = int((raw[:, 0] > raw[:, 1]).sum())
+    return worded("pooled.in_strata", strata=len(both), raw=more, **named, **tally(gaps))
 
 
 def _sides(what: str, kind: str, gaps: Sequence[Estimate]) -> Finding:
