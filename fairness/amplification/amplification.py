@@ -14,7 +14,7 @@ from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
 from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
-from plausible.fairness.reporting.framing import framed
+from plausible.fairness.reporting.framing import assumed, framed, phrase, worded
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import listed, records, under_each
 from plausible.inference.errors import DataError
@@ -133,10 +133,9 @@ def amplification(
         estimates=[e for row in rows for e in row],
         assumptions=[
             _what_is_compared(counts, predicted),
-            f"Every cell has the same part in the prior, Dirichlet({prior:g}).",
+            *assumed("amplification", prior=prior),
             *records(counts),
-            f"Amplified means: further from an even share, {100 / groups:.3g} %, on the side on "
-            "which the data are.",
+            phrase("amplification.even", even=100 / groups),
             _sensitivity(shown[0], groups - 1, seed),
         ],
         counts=counts,
@@ -202,40 +201,24 @@ def _measure(counts: Counts) -> str:
 
 def _what_is_compared(counts: Counts, predicted: Counts | None) -> str:
     if predicted is None:
-        return (
-            "The data are those with the outcome, the predictions those with the decision, among "
-            "the same people."
-        )
+        return phrase("amplification.same_people")
     measure = _measure(counts)
-    return (
-        f"The data are {counts.label_of(measure)}, the predictions {predicted.label_of(measure)}. "
-        "They are taken as independent; where both are of the same cases, the intervals are too "
-        "wide."
-    )
+    labels = {"data": counts.label_of(measure), "predictions": predicted.label_of(measure)}
+    return phrase("amplification.apart", **labels)
 
 
 def _moved(before: Estimate, after: Estimate, change: Estimate, even: float) -> Finding:
-    at = f" ({change.stratum})" if change.stratum else ""
-    both = f"{change.group}{at}: {before} in the data, {after} in the predictions"
-    if change.direction == 0:
-        return Finding(
-            f"{both}. The interval of the difference, {change}, covers zero: these data do not "
-            "tell whether the predictions move the share.",
-            estimate=change,
-        )
     lead = int(before.low > even) - int(before.high < even)
-    if lead == 0:
-        verdict = (
-            "The interval in the data covers an even share, so that they do not tell what would be "
-            "amplified; the predictions move the share all the same"
-        )
+    if change.direction == 0:
+        case = "unclear"
+    elif lead == 0:
+        case = "no_lead"
     elif lead == change.direction:
-        verdict = "The predictions amplify what is in the data"
-    elif after.high < even if lead > 0 else after.low > even:
-        verdict = "The predictions turn it round"
+        case = "amplified"
     else:
-        verdict = "The predictions lessen what is in the data"
-    return Finding(f"{both}, {change}. {verdict}.", estimate=change)
+        case = "turned" if (after.high < even if lead > 0 else after.low > even) else "lessened"
+    at = f" ({change.stratum})" if change.stratum else ""
+    return worded("amplification.moved", change, case, at=at, before=before, after=after)
 
 
 def _left_out(
@@ -244,11 +227,9 @@ def _left_out(
     findings = []
     if len(known) < len(cases):
         empty = listed(sorted({c.where for c in cases if c.moved() < 0}))
-        text = f"Nothing is said about {empty}: the data or the predictions are empty there."
-        findings.append(Finding(text))
+        findings.append(worded("amplification.empty", names=empty))
     if len(shown) < len(known):
-        text = f"Of {len(known):,} shares, {len(shown)} are shown: those that moved most."
-        findings.append(Finding(text, "The largest of many differences are partly chance."))
+        findings.append(worded("amplification.shown", shares=len(known), shown=len(shown)))
     return findings
 
 

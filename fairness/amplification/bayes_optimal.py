@@ -12,7 +12,7 @@ from scipy import special
 from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.posteriors import PRIORS, Rates
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
-from plausible.fairness.reporting.framing import framed
+from plausible.fairness.reporting.framing import assumed, framed, phrase, worded
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import deviations
 from plausible.inference.errors import DataError
@@ -102,21 +102,8 @@ def bayes_optimal(
         **framed("bayes_optimal"),
         findings=findings,
         estimates=simulated,
-        assumptions=[
-            "Two classes differ in one trait that is normal in both with the same spread; their "
-            "shares and distance are given, not estimated.",
-            "The classifier knows both distributions and predicts the more probable class, which "
-            "makes the fewest errors.",
-            f"The simulation draws {people:,} people for each row; its intervals are of its "
-            f"sampling error, with the prior {PRIORS['uniform']}.",
-        ],
-        tables=[
-            Table(
-                f"Predicted minus true share of a class whose share is {shown:g}, by the distance "
-                "of the classes in standard deviations; all are shares",
-                frame,
-            )
-        ],
+        assumptions=assumed("bayes_optimal", people=people, prior=PRIORS["uniform"]),
+        tables=[Table(phrase("bayes_optimal.table", shown=shown), frame)],
         draw=partial(_pictures, tuple(priors), shown, frame),
         details={"prior": shown, "people": people},
     )
@@ -151,24 +138,16 @@ def _errors(D: float, p: float) -> float:
 
 
 def _finding(D: float, p: float, amount: float, simulated: Estimate) -> Finding:
-    apart = deviations(D)
-    start = f"With classes {apart} apart, the best classifier predicts a class of {100 * p:g} %"
-    seen = ", which covers zero" if simulated.direction == 0 else ""
-    if p == 0.5:
-        text = (
-            f"{start} as often as it occurs; the difference in the simulation is {simulated}{seen}."
-        )
-    else:
-        word = "more" if amount > 0 else "less"
-        text = (
-            f"{start} {word} often than it occurs: {100 * amount:+.1f} points by the formula, "
-            f"{simulated} in the simulation{seen}. It amplifies the majority."
-        )
-    return Finding(text.replace("-", "−"), estimate=simulated)
+    case = "even" if p == 0.5 else "clear"
+    points = f"{100 * amount:+.1f}".replace("-", "−")
+    values = {"apart": deviations(D), "share": 100 * p, "points": points}
+    covers = "" if simulated.direction else ", which covers zero"
+    side = "more" if amount > 0 else "less"
+    return worded("bayes_optimal.best", simulated, case, covers=covers, side=side, **values)
 
 
 def _pictures(priors: Sequence[float], shown: float, frame: pd.DataFrame) -> list[Picture]:
-    said = "; ".join(
+    numbers = "; ".join(
         f"{row['separation']:g} apart, {100 * row['closed form']:.1f} points"
         for _, row in frame.iterrows()
     )
@@ -176,11 +155,8 @@ def _pictures(priors: Sequence[float], shown: float, frame: pd.DataFrame) -> lis
         Picture(
             "bayes-optimal-amplification",
             _figure(priors, shown, frame),
-            "How much more often than it occurs the larger class is predicted by the classifier "
-            "with the fewest errors. Where the classes overlap, it predicts little else. Dots are "
-            "simulated.",
-            "Curves of amplification against the distance of the classes, one for each share of "
-            f"the larger class; all fall to zero. For a share of {shown:g}: {said}.",
+            phrase("bayes_optimal.caption"),
+            phrase("bayes_optimal.alt", shown=shown, numbers=numbers),
         )
     ]
 

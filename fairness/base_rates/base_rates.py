@@ -3,9 +3,9 @@
 from plausible.fairness.counts.counts import Counts
 from plausible.fairness.estimation.comparison import compare
 from plausible.fairness.estimation.posteriors import PRIORS, Prior
-from plausible.fairness.reporting.analysis import Analysis, Finding
+from plausible.fairness.reporting.analysis import Analysis
 from plausible.fairness.reporting.figures import intervals
-from plausible.fairness.reporting.framing import framed
+from plausible.fairness.reporting.framing import framed, worded
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import basis, comparisons, left_out, sensitivity
 
@@ -46,11 +46,7 @@ def base_rates(
     Source: Gelman et al., Bayesian Data Analysis (2013), section 2.4.
     """
     c = compare(counts, events, trials, reference=reference, prior=prior, seed=seed)
-    alone = Finding(
-        f"The {c.words} is {c.each[c.ref]} for {c.reference}. There is no other {counts.group} "
-        "with data to compare it with.",
-        estimate=c.each[c.ref],
-    )
+    alone = worded("base_rates.alone", c.each[c.ref], kind=counts.group)
     pictures = {
         "rates": (c.each, f"The {c.words}, with intervals that hold 95 % of the probability."),
         "differences": (

@@ -8,8 +8,8 @@ from plausible.fairness.counts.counts import Counts
 from plausible.fairness.estimation.comparison import widest
 from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, under_priors
-from plausible.fairness.reporting.analysis import Analysis, Finding
-from plausible.fairness.reporting.framing import framed
+from plausible.fairness.reporting.analysis import Analysis
+from plausible.fairness.reporting.framing import assumed, framed, worded
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import sensitivity
 from plausible.inference.errors import DataError, UnknownName
@@ -55,34 +55,23 @@ def by_stratum(
     lower = [d for d in differences if d.direction < 0]
     unclear = len(differences) - len(higher) - len(lower)
     event = counts.label_of("events")
-    findings = [
-        Finding(
-            f"Of {len(differences)} {counts.by}s the rate of {event} is clearly higher for {first} "
-            f"in {len(higher)} and clearly lower in {len(lower)}; in {unclear} the interval of the "
-            "difference covers zero, and these data do not tell."
-        )
-    ]
+    sides = {"higher": len(higher), "lower": len(lower), "unclear": unclear}
+    named = {"by": counts.by, "event": event, "first": first, "second": second}
+    findings = [worded("by_stratum.sides", strata=len(differences), **named, **sides)]
     findings += [
-        Finding(f"The largest clear difference is {d}: {d.label}.", estimate=d)
+        worded("by_stratum.largest", d)
         for d in sorted(higher + lower, key=lambda d: -abs(d.value))[:1]
     ]
     shares = k.sum(axis=1) / np.maximum(n.sum(axis=1), 1)
     a, b = (int(n[:, g].argmax()) for g in (i, j))
-    findings.append(
-        Finding(
-            f"The largest number of {first} is in {counts.by} {counts.strata[a]}, where the rate "
-            f"of {event} is {100 * shares[a]:.0f} % over all; the largest number of {second} is in "
-            f"{counts.strata[b]}, with {100 * shares[b]:.0f} %. Raw rates mix where people are "
-            "with what happens there."
-        )
-    )
+    at, rates = [counts.strata[a], counts.strata[b]], [100 * shares[a], 100 * shares[b]]
+    findings.append(worded("by_stratum.raw", at=at, rates=rates, **named))
     return Analysis(
         **framed("by_stratum", counts, first=first, second=second),
         findings=findings,
         estimates=differences,
         assumptions=[
-            f"Every rate has the prior {prior}, apart from all others. With {len(differences)} "
-            "comparisons at 95 % one interval in twenty misses by chance alone.",
+            *assumed("by_stratum", prior=prior, strata=len(differences)),
             *sensitivity(under_priors(lambda p: gap(far, p))),
         ],
         counts=counts,

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from plausible.fairness.counts.counts import Counts
 from plausible.fairness.estimation.comparison import SHOWN, Contrasts, clearest
-from plausible.fairness.estimation.estimates import LEVEL, Estimate, estimate
+from plausible.fairness.estimation.estimates import Estimate, estimate
 from plausible.fairness.estimation.posteriors import Draws
 from plausible.fairness.reporting.analysis import Finding, Table
 from plausible.fairness.reporting.figures import intervals
+from plausible.fairness.reporting.framing import phrase, worded
 from plausible.fairness.reporting.plots import shrinkage
-from plausible.fairness.reporting.wording import listed, under_each
+from plausible.fairness.reporting.wording import listed, tally, under_each
 from plausible.inference.pages.page import Picture
 
 __all__ = ["Answer", "Pool", "of_groups", "of_strata"]
@@ -88,21 +89,12 @@ def of_groups(counts: Counts, pool: Pool, rate: str) -> Answer:
         gaps.append(estimate("rate", drawn - mean, "difference", reference="average", **at))
     shown = clearest(np.array([g.low for g in gaps]), np.array([g.high for g in gaps]), [])
     findings = [
-        Finding(
-            f"The {rate} is {average} in the average {counts.group}; between them it varies with a "
-            f"standard deviation of {between}.",
-            estimate=between,
-        ),
+        worded("pooled.average", between, rate=rate, average=average, kind=counts.group),
         _sides(f"the average {rate}", counts.group, gaps),
         *_farthest(pool, each),
     ]
     if len(shown) < len(names):
-        findings.append(
-            Finding(
-                f"Of {len(names):,} groups, {len(shown)} are shown: those that lie farthest above "
-                "and below the average."
-            )
-        )
+        findings.append(worded("pooled.shown", groups=len(names), shown=len(shown)))
     return Answer(
         findings,
         [average, between, *(each[i] for i in shown), *(gaps[i] for i in shown)],
@@ -137,17 +129,13 @@ def of_strata(counts: Counts, pool: Pool, rate: str, ref: int) -> Answer:
             for u in both
         ]
         findings += [
-            _of_averages(counts, rate, gap),
+            worded("pooled.averages", gap, rate=rate, by=counts.by),
             _in_strata(counts, pool, (g, ref), both, gaps),
         ]
     if not others:
-        findings.append(Finding(f"There is no other {counts.group} to compare {names[ref]} with."))
+        findings.append(worded("pooled.one_group", kind=counts.group, name=names[ref]))
     if len(others) < len(largest):
-        findings.append(Finding(f"Of {len(largest) + 1} groups, the largest are compared."))
-    assumptions = [
-        f"Each {counts.group} has an average and a spread of its own, and what it does in one "
-        f"{counts.by} says nothing about another {counts.group} there."
-    ]
+        findings.append(worded("pooled.largest", groups=len(largest) + 1))
     pairs = [(pair, gaps) for pair, gaps in by_stratum.items() if gaps]
     frames = [
         pd.DataFrame([e.row() | {"quantity": e.stratum, "compared": pair} for e in gaps])
@@ -157,7 +145,7 @@ def of_strata(counts: Counts, pool: Pool, rate: str, ref: int) -> Answer:
     return Answer(
         findings,
         [*averages.each.values(), *averages.gaps.values()],
-        assumptions,
+        [phrase("pooled.strata", kind=counts.group, by=counts.by)],
         [Table(caption, pd.concat(frames))] if frames else [],
         lambda: [
             intervals(
@@ -168,38 +156,17 @@ def of_strata(counts: Counts, pool: Pool, rate: str, ref: int) -> Answer:
     )
 
 
-def _of_averages(counts: Counts, rate: str, gap: Estimate) -> Finding:
-    one, other = gap.group, gap.reference
-    if gap.direction == 0:
-        text = (
-            f"In the average {counts.by}, the {rate} of {one} and {other} differs by {gap}, which "
-            "covers zero: these data do not tell for whom it is higher."
-        )
-    else:
-        side = "higher" if gap.direction > 0 else "lower"
-        text = (
-            f"In the average {counts.by}, the {rate} is {side} for {one} than for {other}, {gap}."
-        )
-    caveat = f"Every {counts.by} counts the same here, however many people it has."
-    return Finding(text, caveat, gap)
-
-
 def _in_strata(
     counts: Counts, pool: Pool, pair: tuple[int, int], both: list[int], gaps: list[Estimate]
 ) -> Finding:
     """How many strata lie on which side, with the raw count next to it."""
     one, other = (counts.groups[g] for g in pair)
+    named = {"one": one, "other": other, "by": counts.by}
     if not both:
-        return Finding(f"No stratum ({counts.by}) has data on both {one} and {other}.")
+        return worded("pooled.no_strata", **named)
     raw = pool.events[both][:, pair] / pool.trials[both][:, pair]
-    sides = [e.direction for e in gaps]
-    return Finding(
-        f"Of {len(both):,} strata ({counts.by}) with data on both, {one} lies above {other} in "
-        f"{sides.count(1):,} and below in {sides.count(-1):,}; in {sides.count(0):,} the data do "
-        f"not tell. By raw rates it would be above in {int((raw[:, 0] > raw[:, 1]).sum()):,}.",
-        caveat="A raw rate from a few cases is above or below by chance; intervals here hold "
-        f"{100 * LEVEL:.0f} % each, not all at once.",
-    )
+    more = int((raw[:, 0] > raw[:, 1]).sum())
+    return worded("pooled.in_strata", strata=len(both), raw=more, **named, **tally(gaps))
 
 
 def _sides(what: str, kind: str, gaps: Sequence[Estimate]) -> Finding:
@@ -214,12 +181,8 @@ def _sides(what: str, kind: str, gaps: Sequence[Estimate]) -> Finding:
         + (f": {listed(who, _LISTED)}" if who else "")
         for side, who in sides.items()
     )
-    return Finding(
-        f"Of {len(gaps):,} groups, {above}; {below}. For {len(gaps) - len(far):,} the data do not "
-        "tell.",
-        caveat=f"By intervals that hold {100 * LEVEL:.0f} % each. Pooling allows for the "
-        f"number of groups by drawing each {kind} to the average.",
-    )
+    values = {"groups": len(gaps), "same": len(gaps) - len(far), "kind": kind}
+    return worded("pooled.sides", above=above, below=below, **values)
 
 
 def _farthest(pool: Pool, each: Sequence[Estimate]) -> list[Finding]:
@@ -227,17 +190,9 @@ def _farthest(pool: Pool, each: Sequence[Estimate]) -> list[Finding]:
     raw = pool.raw()
     i = int(np.nanargmax(np.abs([e.value for e in each] - raw)))
     empty = int(np.isnan(raw).sum())
-    findings = [
-        Finding(
-            f"Pooling moves {each[i].group} most: from {pool.events[i, 0]:,} of "
-            f"{pool.trials[i, 0]:,}, {100 * raw[i]:.1f} %, to {each[i]}.",
-            estimate=each[i],
-        )
-    ]
-    if empty:
-        text = f"Groups without cases, {empty:,} here, are taken for average ones."
-        findings.append(Finding(text))
-    return findings
+    k, n = pool.events[i, 0], pool.trials[i, 0]
+    findings = [worded("pooled.moved", each[i], k=k, n=n, raw=100 * raw[i])]
+    return [*findings, worded("pooled.empty", empty=empty)] if empty else findings
 
 
 def _sensitivity(pool: Pool, deviation: Array, between: Estimate) -> str:

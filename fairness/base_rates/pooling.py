@@ -9,7 +9,7 @@ from plausible.fairness.base_rates.pooled_findings import Pool, of_groups, of_st
 from plausible.fairness.counts.counts import Counts
 from plausible.fairness.estimation.comparison import needs, reference_of, with_cases
 from plausible.fairness.reporting.analysis import Analysis
-from plausible.fairness.reporting.framing import framed
+from plausible.fairness.reporting.framing import assumed, framed
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import records
 from plausible.inference.errors import DataError
@@ -99,9 +99,7 @@ def pooled(
         findings=answer.findings,
         estimates=answer.estimates,
         assumptions=[
-            "Before the data are seen, none of them is known to lie higher than another: "
-            "their rates come from one Beta distribution. Its average and its spread, a share "
-            "from 0 to 1 of the largest that there can be, have uniform priors.",
+            *assumed("pooled"),
             *answer.assumptions,
             *records(counts),
             f"How far to trust the draws: {posterior.posterior.attrs['diagnosis']}",

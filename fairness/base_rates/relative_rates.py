@@ -12,7 +12,7 @@ from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.estimation.rounded import CountedRate, Rate, RoundedRate
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
-from plausible.fairness.reporting.framing import framed
+from plausible.fairness.reporting.framing import assumed, framed, phrase
 from plausible.fairness.reporting.registry import analysis
 from plausible.inference.errors import DataError
 
@@ -76,7 +76,7 @@ def relative_rates(
             high=by_arrests.high / by_use.low if by_use.low > 0 else np.inf,
         )
         drawn = _posterior(both, relative)
-        findings.append(Finding(_times(both, drawn), _TWO, drawn))
+        findings.append(Finding(_times(both, drawn), phrase("relative_rates.two"), drawn))
         estimates += [both, drawn]
         for quotient, rates, draws in ((by_arrests, arrests, of_arrests), (by_use, use, of_use)):
             # Where there is more to it than rounding.
@@ -111,12 +111,6 @@ def relative_rates(
         ],
         details={"reference": ref},
     )
-
-
-_TWO = (
-    "The range is arithmetic: every value that the rounded figures allow. The interval is a "
-    "95 % credible interval."
-)
 
 
 def _groups(
@@ -178,13 +172,11 @@ def _times(arithmetic: Estimate, drawn: Estimate | None = None) -> str:
     value, low, high = (f"{x:.2f}".replace("inf", "∞") for x in ends)
     rounding = f" (rounding alone leaves {low} to {high})" if low != high else ""
     interval = f"; with the stated errors, {drawn}" if drawn else ""
-    if directions in ({1}, {-1}):
-        side = "higher" if directions == {1} else "lower"
-        return f"The {what} is {side} for {one} than for {other}: {value} ×{rounding}{interval}."
-    return (
-        f"The {what} for {one} is {value} × that for {other}{rounding}{interval}. That covers 1: "
-        "these figures do not tell which is higher."
-    )
+    clear = directions in ({1}, {-1})
+    side = "higher" if directions == {1} else "lower"
+    values = {"what": what, "one": one, "other": other, "side": side, "value": value}
+    place = f"relative_rates.{'clear' if clear else 'unclear'}"
+    return phrase(place, more=f"{rounding}{interval}", **values)
 
 
 def _assumptions(
@@ -195,17 +187,10 @@ def _assumptions(
         for what, rates in ((use_called, use), (arrests_called, arrests))
         for name, rate in rates.items()
     ]
-    texts += [
-        "Before rounding, any value that rounds to the published figure is as likely as another; "
-        "survey errors are normal around it.",
-        "Errors of different figures are independent.",
-    ]
+    texts += assumed("relative_rates")
     counted = [r for r in (*use.values(), *arrests.values()) if isinstance(r, CountedRate)]
     if counted:
-        texts.append(f"Rates with counts have the prior {counted[0].prior}.")
+        texts.append(phrase("relative_rates.counted", prior=counted[0].prior))
     if any(isinstance(rate, RoundedRate) and rate.error == 0 for rate in use.values()):
-        texts.append(
-            f"No standard error is given for the {use_called} of some groups, so the interval "
-            "holds only its rounding there and is too narrow if it comes from a survey."
-        )
+        texts.append(phrase("relative_rates.no_error", use=use_called))
     return texts

@@ -1,6 +1,6 @@
 """Sentences that several analyses share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -22,6 +22,7 @@ __all__ = [
     "records",
     "sensitivity",
     "spoken",
+    "tally",
     "under_each",
 ]
 
@@ -148,6 +149,12 @@ def left_out(comparison: Comparison) -> list[Finding]:
             )
         )
     return findings
+
+
+def tally(gaps: Iterable[Estimate]) -> dict[str, int]:
+    """How many differences lie "above" zero, how many "below", and of how many it is "unknown"."""
+    sides = [gap.credible_direction for gap in gaps]
+    return {"above": sides.count(1), "below": sides.count(-1), "unknown": sides.count(0)}
 
 
 def listed(names: Sequence[str], most: int = SHOWN) -> str:

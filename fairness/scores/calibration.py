@@ -18,7 +18,7 @@ from plausible.fairness.reporting.analysis import Analysis, Finding, Table
 from plausible.fairness.reporting.framing import assumed, framed, worded
 from plausible.fairness.reporting.plots import curves
 from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import basis, listed, sensitivity
+from plausible.fairness.reporting.wording import basis, listed, sensitivity, tally
 from plausible.inference.errors import DataError
 from plausible.inference.pages.page import Picture
 
@@ -137,10 +137,8 @@ def _level_by_level(
     """At how many levels each of two groups has the higher rate."""
     groups = len(counts.groups)
     gaps = [rates.difference("", s * groups + one, s * groups + other) for s in levels.tolist()]
-    sides = [gap.credible_direction for gap in gaps]
-    counted = {word: sides.count(side) for word, side in (("above", 1), ("below", -1), ("same", 0))}
     pair = {"one": counts.groups[one], "other": counts.groups[other]}
-    return worded("calibration.levels", levels=len(sides), **pair, **counted)
+    return worded("calibration.levels", levels=len(gaps), **pair, **tally(gaps))
 
 
 def _not_compared(

@@ -14,7 +14,14 @@ from plausible.fairness.reporting.figures import intervals
 from plausible.fairness.reporting.framing import assumed, framed, worded
 from plausible.fairness.reporting.plots import curves
 from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import basis, comparisons, left_out, natural, sensitivity
+from plausible.fairness.reporting.wording import (
+    basis,
+    comparisons,
+    left_out,
+    natural,
+    sensitivity,
+    tally,
+)
 from plausible.inference.errors import DataError
 from plausible.inference.pages.page import Picture
 
@@ -134,10 +141,8 @@ def _blind(group: str, gap: Estimate, before: int) -> Finding:
 def _moved(cuts: Mapping[float, Rates], i: int, ref: int) -> Finding:
     """Whether another threshold would have turned the comparison round."""
     gaps = [rates.difference("wrongly_investigated", i, ref) for rates in cuts.values()]
-    sides = [gap.credible_direction for gap in gaps]
-    counted = {word: sides.count(side) for word, side in (("more", 1), ("less", -1), ("same", 0))}
     pair = {"one": gaps[0].group, "other": gaps[0].reference, "low": min(cuts), "high": max(cuts)}
-    return worded("thresholds.moved", cuts=len(sides), **pair, **counted)
+    return worded("thresholds.moved", cuts=len(gaps), **pair, **tally(gaps))
 
 
 def _pictures(c: Comparison, cuts: Mapping[float, Rates]) -> list[Picture]:
