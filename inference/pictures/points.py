@@ -20,7 +20,7 @@ MASSES = (0.5, 0.8, 0.95, 0.99)
 _NAMES = ("x₁", "x₂")
 _FRAME = 0.002  # of the points may lie outside the frame at each edge
 _GRID = 240
-_CAPTION_LETTERS = 15  # in an inch below a panel
+_CAPTION_LETTERS = 12  # in an inch below a panel, whatever font is there
 _GLOW = LinearSegmentedColormap.from_list(
     "glow", ["#4b4790", "#8d4682", "#cf4a17", "#f0b429", "#fff7d6"]
 )
