@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from plausible.fairness.amplification.published_gaps import published
 from plausible.fairness.counts.counts import CONFUSION, Counts
-from plausible.fairness.estimation.comparison import SHOWN, needs
+from plausible.fairness.estimation.comparison import needs
 from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
+from plausible.fairness.estimation.extremes import SHOWN
 from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals

@@ -9,8 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plausible.fairness.counts.counts import Counts
-from plausible.fairness.estimation.comparison import SHOWN, Contrasts, clearest
+from plausible.fairness.estimation.comparison import Contrasts
 from plausible.fairness.estimation.estimates import Estimate, estimate
+from plausible.fairness.estimation.extremes import SHOWN, clearest
 from plausible.fairness.estimation.posteriors import Draws
 from plausible.fairness.reporting.analysis import Finding, Table
 from plausible.fairness.reporting.figures import intervals

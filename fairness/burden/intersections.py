@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plausible.fairness.counts.counts import Counts
-from plausible.fairness.estimation.comparison import SHOWN, index_of, needs, with_cases
+from plausible.fairness.estimation.comparison import index_of, needs, with_cases
 from plausible.fairness.estimation.estimates import estimate
+from plausible.fairness.estimation.extremes import SHOWN
 from plausible.fairness.estimation.posteriors import (
     PRIORS,
     Prior,

@@ -13,8 +13,8 @@ from plausible.fairness.correlation.correlation_posterior import (
     pearson,
     prior_in_words,
 )
-from plausible.fairness.estimation.comparison import SHOWN
 from plausible.fairness.estimation.estimates import Estimate
+from plausible.fairness.estimation.extremes import SHOWN
 from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
 from plausible.fairness.reporting.framing import assumed, framed, worded

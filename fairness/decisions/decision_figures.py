@@ -57,7 +57,7 @@ def draw_decisions(costs: Costs, mean: Array) -> Sequence[Picture]:
     p = np.linspace(0, 1, 1001)
     best = winners(costs, p, np.ones(1))[0]
     ends = [0, *(np.flatnonzero(np.diff(best)) + 1).tolist(), len(p)]
-    said = ", ".join(
+    cheapest = ", ".join(
         f"{costs.actions[best[a]]} from {100 * p[a]:.1f} to {100 * p[b - 1]:.1f} %"
         for a, b in pairwise(ends)
     )
@@ -69,7 +69,7 @@ def draw_decisions(costs: Costs, mean: Array) -> Sequence[Picture]:
             f"Expected cost of each action against the probability of {outcome}; bands are the "
             f"ranges of the costs. The upright line is the probability here.{more}",
             f"With the middle of every range the lowest cost has, by the probability of "
-            f"{outcome}: {said}.",
+            f"{outcome}: {cheapest}.",
         ),
         Picture(
             "decision-map",
@@ -77,7 +77,7 @@ def draw_decisions(costs: Costs, mean: Array) -> Sequence[Picture]:
             f"Which action has the lowest expected cost: across, the probability of {outcome}; "
             f"upwards, how many times its costs are what was assumed. The cross is this case."
             f"{more}",
-            f"A map of areas, one for each action. On the level of the assumed costs: {said}.",
+            f"A map of areas, one for each action. On the level of the assumed costs: {cheapest}.",
         ),
     ]
 

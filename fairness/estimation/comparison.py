@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from plausible.fairness.counts.counts import Counts
 from plausible.fairness.estimation.estimates import Estimate
+from plausible.fairness.estimation.extremes import extremes
 from plausible.fairness.estimation.posteriors import (
     PRIORS,
     Draws,
@@ -22,21 +22,15 @@ from plausible.fairness.estimation.posteriors import (
 from plausible.inference.errors import DataError, UnknownName
 
 __all__ = [
-    "SHOWN",
     "Comparison",
     "Contrasts",
-    "clearest",
     "compare",
-    "extremes",
     "index_of",
     "needs",
     "reference_of",
     "widest",
     "with_cases",
 ]
-
-# Groups that a table or a picture can show and still be read.
-SHOWN = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -276,38 +270,3 @@ def index_of(kind: str, name: str, names: Iterable[str]) -> int:
 def widest(gaps: Mapping[int, Estimate]) -> int:
     """The index of the difference whose whole interval lies farthest from no effect."""
     return max(gaps, key=lambda i: gaps[i].clearance)
-
-
-def extremes(rates: Rates, known: Sequence[int], keep: int) -> list[int]:
-    """Those of the known groups that `clearest` picks by their rates, the one to keep among them.
-
-    Without an event nothing lies far above, and without another case nothing far below.
-    """
-    a, b = rates.a[known], rates.b[known]
-    low, high = special.betaincinv(a, b, np.array([[0.025], [0.975]]))
-    low, high = np.where(a > rates.prior.events, low, 0), np.where(b > rates.prior.others, high, 1)
-    return [known[i] for i in clearest(low, high, [known.index(keep)])]
-
-
-def clearest(low: NDArray[np.float64], high: NDArray[np.float64], keep: Sequence[int]) -> list[int]:
-    """Up to `SHOWN` groups: all if there are no more, else those that lie highest and lowest.
-
-    An extreme group is one whose whole interval lies far out, so that tiny groups with wide
-    intervals do not crowd out those that data speak for.
-
-    Args:
-        low: lower ends of the groups' intervals, shape (groups,).
-        high: upper ends.
-        keep: groups that are shown in any case.
-
-    Returns:
-        Their indices, in ascending order.
-    """
-    if len(low) <= SHOWN:
-        return list(range(len(low)))
-    room = SHOWN - len(keep)
-    others = np.setdiff1d(np.arange(len(low)), keep)
-    top = others[np.argsort(-low[others], kind="stable")][: room // 2]
-    rest = np.setdiff1d(others, top)
-    bottom = rest[np.argsort(high[rest], kind="stable")][: room - len(top)]
-    return sorted({*keep, *top.tolist(), *bottom.tolist()})

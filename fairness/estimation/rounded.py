@@ -70,13 +70,13 @@ class RoundedRate:
         return np.clip(rounded + noise, 0, 1)
 
     def __str__(self) -> str:
-        said = f"{100 * self.value:.4g} %"
+        text = f"{100 * self.value:.4g} %"
         if self.rounding:
-            said += f", rounded to the nearest {100 * self.rounding:.4g} %"
+            text += f", rounded to the nearest {100 * self.rounding:.4g} %"
         if self.error:
             points = 100 * self.error
-            said += f", standard error {points:.4g} point{'s' * (points != 1)}"
-        return said
+            text += f", standard error {points:.4g} point{'s' * (points != 1)}"
+        return text
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from plausible.fairness.estimation.comparison import SHOWN
 from plausible.fairness.estimation.estimates import Estimate
+from plausible.fairness.estimation.extremes import SHOWN
 from plausible.fairness.estimation.logistic import halves, held_out
 from plausible.fairness.estimation.predictability import accuracy_gain, area, information
 from plausible.fairness.proxies.proxy_scores import Dropped, dropped

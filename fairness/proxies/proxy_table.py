@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plausible.fairness.counts.reading import open_table
-from plausible.fairness.estimation.comparison import SHOWN
+from plausible.fairness.estimation.extremes import SHOWN
 from plausible.fairness.proxies.features import Features, features
 from plausible.fairness.reporting.analysis import Finding
 from plausible.fairness.reporting.wording import listed

@@ -35,13 +35,13 @@ def curves(
         caption: what to see.
     """
     drawn = dict(list(lines.items())[: len(_MARKERS)])
-    said = [
+    numbers = [
         f"{label}: " + ", ".join(f"{e} at {x:g}" for x, e in points)
         for label, points in drawn.items()
     ]
     if len(drawn) < len(lines):
         caption = f"{caption} Drawn are {len(drawn)} of {len(lines):,} groups."
-    return Picture(name, _curves(axes, drawn), caption, f"{'; '.join(said)}.")
+    return Picture(name, _curves(axes, drawn), caption, f"{'; '.join(numbers)}.")
 
 
 def shrinkage(
@@ -61,11 +61,11 @@ def shrinkage(
         average: of all groups.
         caption: what to see.
     """
-    said = [
+    numbers = [
         f"{label}: {'no cases' if np.isnan(raw) else f'{100 * raw:.1f} % raw'}, {e} pooled"
         for label, (raw, e) in rows.items()
     ]
-    alt = f"The average is {average}. {'; '.join(said)}."
+    alt = f"The average is {average}. {'; '.join(numbers)}."
     return Picture(name, _shrinkage(axis, rows, average), caption, alt)
 
 

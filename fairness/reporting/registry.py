@@ -148,9 +148,9 @@ def analysis(
         owner = _place(name)
         if owner not in (None, place):
             raise DataError(f"The analysis {name!r} is {owner}: give {place} another name.")
-        said = label or name.replace("-", " ")
+        words = label or name.replace("-", " ")
         _registered[name] = Registered(
-            name, function, answers, tuple(needs), groups, most, strata, said
+            name, function, answers, tuple(needs), groups, most, strata, words
         )
         return function
 

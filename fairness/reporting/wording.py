@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from plausible.fairness.counts.counts import Counts
-from plausible.fairness.estimation.comparison import SHOWN, Comparison, Contrasts
+from plausible.fairness.estimation.comparison import Comparison, Contrasts
 from plausible.fairness.estimation.estimates import Estimate
+from plausible.fairness.estimation.extremes import SHOWN
 from plausible.fairness.estimation.posteriors import Prior
 from plausible.fairness.reporting.analysis import Finding
 

@@ -6,8 +6,9 @@ from functools import partial
 import numpy as np
 
 from plausible.fairness.counts.counts import Counts
-from plausible.fairness.estimation.comparison import SHOWN, needs
+from plausible.fairness.estimation.comparison import needs
 from plausible.fairness.estimation.estimates import estimate
+from plausible.fairness.estimation.extremes import SHOWN
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, inference_data
 from plausible.fairness.estimation.rounded import CountedRate, Rate
 from plausible.fairness.reporting.analysis import Analysis, Finding

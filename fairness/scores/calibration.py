@@ -5,8 +5,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plausible.fairness.counts.counts import Counts
-from plausible.fairness.estimation.comparison import SHOWN, needs, reference_of, widest, with_cases
+from plausible.fairness.estimation.comparison import needs, reference_of, widest, with_cases
 from plausible.fairness.estimation.estimates import Estimate, estimate
+from plausible.fairness.estimation.extremes import SHOWN
 from plausible.fairness.estimation.posteriors import (
     PRIORS,
     Prior,
