@@ -7,9 +7,12 @@ from plausible.inference.pictures.latents import latents_2d
 
 
 def test_the_name_of_a_class_in_two_clouds_is_in_one_of_them_not_in_another_class() -> None:
-    """Seen failing at the median of the coordinates, which lies in the cloud between the two."""
+    """Forty points on the left, forty on the right, and one among the sixty of another class.
+
+    Seen failing at the mean and at the median of the coordinates, which lie among those sixty.
+    """
     left, right = torch.tensor([[-3.0, 0.0]]), torch.tensor([[3.0, 0.0]])
-    z = torch.cat([left.expand(40, 2), right.expand(41, 2), torch.zeros(60, 2)])
+    z = torch.cat([left.expand(40, 2), right.expand(40, 2), torch.zeros(61, 2)])
     z = z + 0.3 * torch.randn(141, 2)
     labels = torch.tensor([0] * 81 + [1] * 60)
     figure = latents_2d(z, labels)
