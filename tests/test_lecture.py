@@ -37,7 +37,7 @@ def test_each_command_explains_itself(
 
 
 def test_every_recipe_and_every_case_stands_in_a_line() -> None:
-    # Seen failing with the line of a recipe taken out.
+    # Seen failing with lines of recipes that did not exist yet.
     expected = {("train", name) for name in RECIPES} | {("report", name) for name in CASES}
     assert set(COMMANDS) == expected
 
