@@ -80,7 +80,7 @@ def found_out_under_profile(
 
     Returns:
         The analysis; its posterior has "with_group" and "without_group", by group. A table holds
-        a simulation of people beside the closed form.
+        a simulation of people next to the closed form.
 
     Raises:
         UnknownName: for a reference that is not there.
@@ -169,7 +169,7 @@ def _simulated(
     reveals: float,
     seed: int,
 ) -> Table:
-    """Simulated people who do Y, and how many of them are found out, beside the closed form."""
+    """Simulated people who do Y, and how many of them are found out, next to the closed form."""
     random = np.random.default_rng(seed)
     p = np.array([rate.value for rate in rates.values()])
     rows = []

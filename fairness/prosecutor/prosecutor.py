@@ -32,7 +32,7 @@ _COLUMNS = (50, 40, 25, 25)  # of dots, by the number of panels
 
 @analysis("prosecutor", answers="bayes", needs=("trials", "events"), label="prosecutor's fallacy")
 def prosecutor(counts: Counts, *, prior: Prior = PRIORS["uniform"], seed: int = 0) -> Analysis:
-    r"""What belonging to a group says about an event, beside what the event says about the group.
+    r"""What belonging to a group says about an event, and what the event says about the group.
 
     The evidence is the group, the hypothesis is the event. With n trials and k events in group g,
 

@@ -55,7 +55,7 @@ def conditional_density(
     figure = Figure(figsize=(7, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     edges = (float(x[0]), float(x[-1]), float(y[0]), float(y[-1]))
-    # by the square root and up to a quantile, so that wide and low parts show beside narrow ones
+    # by the square root and up to a quantile, so that wide and low parts show next to narrow ones
     left.imshow(
         density.sqrt().numpy(),
         origin="lower",

@@ -70,7 +70,7 @@ class Noisy(nn.Module):
 
 
 class Shifted(GenerativeModel):
-    """A generator x = shift + z with z ~ N(0, 1), and a critic beside it."""
+    """A generator x = shift + z with z ~ N(0, 1), and a critic."""
 
     batch_size = 32
 
