@@ -159,7 +159,7 @@ def draws_inside(device: str) -> Result:
         b = pyro.param("b", 30 * one, constraint=constraints.positive)
         pyro.sample("rate", dist.Gamma(a, b))
 
-    objective = ELBO(optimizer=Adam(0.01))
+    objective = ELBO(optimizer=Adam(CosineDecay(0.01, 1500)))
     x = torch.full((50,), 3.0)
     run = trained(model, x, device, guide=guide, objective=objective, steps=1500)
     result, rate = engine_of(run, device), float(run.params["a"] / run.params["b"])

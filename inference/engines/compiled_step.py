@@ -17,6 +17,7 @@ from plausible.inference.isolation import random_state_kept
 __all__ = ["CompiledStep"]
 
 _TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-4}
+_TENSOR_FLOAT = 1e-3  # TF32 keeps ten bits of a float32's fraction
 
 
 class CompiledStep:
@@ -131,8 +132,7 @@ class CompiledStep:
         return [self.count if batches.whole else min(self.count, batches.like(number))]
 
     def _verify(self, number: int, count: int) -> None:
-        plan = self.plan
-        tolerance = _TOLERANCE.get(plan.dtype, 1e-2)
+        plan, tolerance = self.plan, self._tolerance()
         changing = [*self._state, *self._others, plan.players.latest]
         before = [x.clone() for x in changing]
         device = plan.players.fabric.device
@@ -149,6 +149,16 @@ class CompiledStep:
         right = [_change(e, b)[c] for e, b, c in zip(expected, before, counted, strict=True)]
         changes = [_change(g, b)[c] for g, b, c in zip(given, before, counted, strict=True)]
         check_equal("what the compiled code changes", changes, right, 50 * tolerance)
+
+    def _tolerance(self) -> float:
+        """The relative error that the arithmetic of the graphs allows."""
+        plan, backends = self.plan, torch.backends
+        tolerance = _TOLERANCE.get(plan.dtype, 1e-2)
+        if plan.players.fabric.device.type != "cuda" or plan.dtype != torch.float32:
+            return tolerance
+        convolves = any(g.graph.operations.convolves for g in plan.graphs.values())
+        rounded = backends.cuda.matmul.allow_tf32 or convolves and backends.cudnn.allow_tf32
+        return _TENSOR_FLOAT if rounded else tolerance
 
     def _counted(self, state: list[Tensor]) -> list[Tensor]:
         """Which numbers of the state are compared.

@@ -25,6 +25,7 @@ class Operations:
         text: the operations, as Python code.
         count: number of operations.
         draws: whether some of them draw at random.
+        convolves: whether convolutions are among them.
         work: roughly how many numbers they make; those of a product of matrices count more.
     """
 
@@ -33,6 +34,7 @@ class Operations:
         self.count = len(nodes)
         tags = [getattr(node.target, "tags", ()) for node in nodes]
         self.draws = any(torch.Tag.nondeterministic_seeded in tag for tag in tags)
+        self.convolves = any(node.target in _CONVOLUTIONS for node in nodes)
         self.work = sum(_work(node) for node in nodes)
         self.text = graph.graph.python_code("self").src
         self._function = self._made()

@@ -131,3 +131,13 @@ def test_draws_inside_the_graph_are_those_of_single_steps() -> None:
     recorded, captured = both(made, torch.full((50,), 3.0))
     torch.testing.assert_close(recorded.loss, captured.loss, rtol=1e-3, atol=1e-3)
     assert float(recorded.loss.std()) > 0.0
+
+
+def test_a_convolutional_network_is_recorded_where_its_products_are_in_tensor_float() -> None:
+    """TF32, which cuDNN uses unless told otherwise, keeps three digits: no reason to refuse."""
+    assert torch.backends.cudnn.allow_tf32
+    torch.manual_seed(0)
+    model = VAE((1, 28, 28), 8, network="convolutional")
+    x = (torch.rand(512, 1, 28, 28) < 0.2).float()
+    run = fit(model, x, steps=100, batch_size=128, device="cuda", compile=True)
+    assert run.backend.engine == "compiled", run.backend
