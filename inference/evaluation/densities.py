@@ -20,7 +20,7 @@ from torch.distributions import kl_divergence
 
 from plausible.models.errors import ModelError
 from plausible.models.objectives.batch import Batch, Layout
-from plausible.models.objectives.tracing import Program
+from plausible.models.objectives.tracing import Program, rows
 
 __all__ = ["at_draw", "check_sites", "densities", "drawn", "kl", "log_joint", "samples"]
 
@@ -228,7 +228,8 @@ def _total(trace: Trace, terms: list[Any], layout: Layout) -> Tensor:
     kept = [f for name, f in frames.items() if name == PARTICLES or name in layout.plates]
     kept.sort(key=lambda frame: frame.name != PARTICLES)
     symbols = [trace.plate_to_symbol[frame.name] for frame in kept]
-    shape = [frame.size for frame in kept]
+    stacks = [(site, frame) for site in sites.values() for frame in site["cond_indep_stack"]]
+    shape = [max(rows(s, f) for s, f in stacks if f.name == frame.name) for frame in kept]
     total = torch.zeros(())
     for site in sites.values():
         total = site["log_prob"].new_zeros(shape)

@@ -23,6 +23,7 @@ from plausible.inference.posterior.joint_checks import (
     example_outside,
     in_float64,
     outside_support,
+    unvalidated,
 )
 from plausible.inference.posterior.sites import (
     Inverted,
@@ -187,6 +188,8 @@ class Joint:
     def _check_supports(self, sites: Mapping[str, Any]) -> None:
         """Refuse observed values outside their support, whatever the latent values."""
         outside = outside_support(sites)
+        if outside:
+            outside -= unvalidated(self._program, self._data, self._context)
         for _ in range(_SUPPORT_TRIES):
             others = samples(self._run_at_random()[0]) if outside else {}
             # A support that follows latent values may hold the data at values not met here.

@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pyro
 import torch
+from pyro import poutine
 from pyro.poutine import Trace
 from torch import Tensor
 
-from plausible.inference.posterior.sites import is_deterministic, samples
+from plausible.inference.posterior.sites import RandomLatents, is_deterministic, samples
 from plausible.models.errors import DataError, ModelError
+from plausible.models.objectives.tracing import is_validated
 
 __all__ = [
     "as_context",
@@ -19,9 +22,11 @@ __all__ = [
     "example_outside",
     "in_float64",
     "outside_support",
+    "unvalidated",
 ]
 
 _CPU = torch.device("cpu")
+_SHOWN = 5  # numbers of a datum in a message
 
 
 def as_data(data: Any) -> tuple[Tensor, ...]:
@@ -117,10 +122,21 @@ def outside_support(sites: Mapping[str, Any]) -> set[str]:
     return names
 
 
+def unvalidated(program: Any, data: tuple[Tensor, ...], context: Mapping[str, Any]) -> set[str]:
+    """Names of the sites whose `validate_args=False` allows values outside their support."""
+    try:
+        with pyro.validation_enabled(True), RandomLatents():
+            trace = poutine.trace(program).get_trace(*data, **context)
+    except Exception:  # with its checks on, the model does not run from every latent value
+        return set()
+    return {name for name, site in samples(trace).items() if not is_validated(site["fn"])}
+
+
 def example_outside(support: Any, value: Tensor) -> Any:
-    """A value outside a support."""
+    """A value outside a support; of a vector or more the first numbers."""
     inside = support.check(value)
-    return value[~inside].flatten()[:1].item() if inside.shape == value.shape else value.tolist()
+    first = value[~inside][0]
+    return first.item() if inside.shape == value.shape else first.flatten()[:_SHOWN].tolist()
 
 
 def at_draws(name: str, enumerated: Trace, plain: Trace, discrete: tuple[str, ...]) -> Tensor:

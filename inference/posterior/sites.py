@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.distributions import biject_to
 
 from plausible.models.errors import ModelError
+from plausible.models.objectives.tracing import UNSIZED
 
 __all__ = [
     "Inverted",
@@ -175,7 +176,7 @@ def site_of(name: str, site: Any) -> Site:
     dims: list[str | None] = []
     for position, size in enumerate(shape):
         frame = plates.get(position - len(shape) + events)
-        dims.append(frame.name if frame is not None and frame.size == size else None)
+        dims.append(frame.name if frame is not None and frame.size in (UNSIZED, size) else None)
     unnamed = iter(range(len(dims)))
     named = tuple(dim or f"{name}_dim_{next(unnamed)}" for dim in dims)
     return Site(shape, named, bool(plates))

@@ -7,7 +7,7 @@ from torch import Tensor
 from plausible.inference.program import Program
 from plausible.models.errors import DataError
 from plausible.models.objectives.batch import Batch
-from plausible.models.objectives.tracing import probing, traces
+from plausible.models.objectives.tracing import is_validated, probing, traces
 
 __all__ = ["check_supports"]
 
@@ -16,8 +16,8 @@ def check_supports(program: Program, batch: Batch, data: tuple[Tensor, ...]) -> 
     """Raise `DataError` if a row outside the first batch cannot be scored by its site.
 
     A run checks nothing for speed, and Pyro's checks on the first batch have not seen the others. A
-    site is checked where it observes a data tensor as it is, and its support is the same for all
-    rows.
+    site is checked where it observes a data tensor as it is, its support is the same for all rows,
+    and no `validate_args=False` turns checks off.
 
     Args:
         program: model and guide.
@@ -29,7 +29,7 @@ def check_supports(program: Program, batch: Batch, data: tuple[Tensor, ...]) -> 
     with probing(program):
         model, _ = traces(program, batch)
     for name, site in model.nodes.items():
-        if site["type"] != "sample" or not site["is_observed"]:
+        if site["type"] != "sample" or not site["is_observed"] or not is_validated(site["fn"]):
             continue
         for part, whole in zip(batch.args, data, strict=True):
             if site["value"] is part:

@@ -10,7 +10,14 @@ from pyro.util import check_site_shape
 
 from plausible.models.errors import ModelError, PlausibleError
 from plausible.models.objectives.batch import Batch, Layout
-from plausible.models.objectives.tracing import Program, Seen, probing, traces
+from plausible.models.objectives.tracing import (
+    UNSIZED,
+    Program,
+    Seen,
+    probing,
+    rows,
+    traces,
+)
 from plausible.models.objectives.unplated_sums import check_unplated_sums
 
 __all__ = ["checked_layout", "find_layout"]
@@ -62,8 +69,9 @@ def find_layout(program: Program, batch: Batch, other: Batch | None = None) -> L
     latent = any(not site["is_observed"] for _, site in _samples(model))
     if other is not None:
         if latent or plates:
-            _check_scalable(model, other_model, plates)
-            _check_scalable(guide, other_guide, plates)
+            for one, two in ((model, other_model), (guide, other_guide)):
+                _check_unsized(one, plates, batch.size)
+                _check_scalable(one, two, plates)
         else:
             _check_one_weight(model, other_model)
         if latent:
@@ -142,7 +150,7 @@ def _plates_of_size(trace: Trace, size: int) -> set[str]:
         frame.name
         for _, site in _samples(trace)
         for frame in site["cond_indep_stack"]
-        if frame.size == size and frame.full_size in (None, size)
+        if rows(site, frame) == size and frame.full_size in (None, frame.size)
     }
 
 
@@ -166,6 +174,18 @@ def _check_match(model: Trace, guide: Trace) -> None:
                 f"The guide's site {name!r} has no site of that name in the model. "
                 "Rename it, or mark it infer={'is_auxiliary': True}."
             )
+
+
+def _check_unsized(trace: Trace, plates: set[str], size: int) -> None:
+    """Refuse what all data share inside a plate over the batch, as one without a size allows."""
+    for name, site in _samples(trace):
+        for frame in site["cond_indep_stack"]:
+            if frame.name in plates and frame.size == UNSIZED and rows(site, frame) != size:
+                raise ModelError(
+                    f"The site {name!r} lies in the plate {frame.name!r}, which has no size, but "
+                    f"has one value for all data. Give the plate its size, "
+                    f"`pyro.plate({frame.name!r}, len(x))`, or take the site out of it."
+                )
 
 
 def _check_scalable(trace: Trace, other: Trace, plates: set[str]) -> None:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import pyro
+import pyro.distributions as dist
 import torch
 from pyro import poutine
 from pyro.poutine import Trace
@@ -15,7 +16,19 @@ from torch.nn.parameter import is_lazy
 
 from plausible.models.objectives.batch import Batch
 
-__all__ = ["BatchScale", "Program", "Seen", "probing", "traces", "trying"]
+__all__ = [
+    "UNSIZED",
+    "BatchScale",
+    "Program",
+    "Seen",
+    "is_validated",
+    "probing",
+    "rows",
+    "traces",
+    "trying",
+]
+
+UNSIZED = -1  # what Pyro gives a plate that has no size
 
 
 class Program(Protocol):
@@ -56,6 +69,25 @@ def traces(program: Program, batch: Batch) -> tuple[Trace, Trace]:
     replayed = poutine.replay(program.model, trace=guide)
     model = poutine.trace(replayed).get_trace(*batch.args, **batch.context)
     return prune_subsample_sites(model), prune_subsample_sites(guide)
+
+
+def rows(site: Any, frame: Any) -> int:
+    """How many rows a site has along a plate: the plate's size, or its own where that has none."""
+    if frame.size != UNSIZED:
+        return int(frame.size)
+    shape = site["log_prob"].shape
+    return int(shape[frame.dim]) if len(shape) >= -frame.dim else 1
+
+
+def is_validated(distribution: Any) -> bool:
+    """Whether values are held against the support, unless `validate_args=False` was written.
+
+    It can be told only of distributions made while Pyro's checks are on, as in `probing`.
+    """
+    wrappers = dist.Independent, dist.ExpandedDistribution, dist.MaskedDistribution
+    while isinstance(distribution, wrappers):
+        distribution = distribution.base_dist
+    return bool(distribution._validate_args)
 
 
 @contextmanager

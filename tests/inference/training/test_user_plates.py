@@ -1,5 +1,6 @@
 """Which plates run over the batch, and what their data weigh: exact, without noise."""
 
+import math
 from typing import Any
 
 import pyro
@@ -8,9 +9,11 @@ import pytest
 import torch
 import toys
 from pyro import poutine
+from pyro.infer import config_enumerate
+from pyro.ops.indexing import Vindex
 from torch import Tensor
 
-from plausible.inference import fit
+from plausible.inference import fit, log_density
 from plausible.inference.program import as_program
 from plausible.models import (
     ELBO,
@@ -53,6 +56,27 @@ def level_factor(x: Tensor) -> None:
         pyro.factor("x", -0.5 * (x - mu).square().sum(-1))
 
 
+def level_unsized(x: Tensor) -> None:
+    mu = pyro.sample("mu", dist.Normal(1.0, 1.0))
+    with pyro.plate("data"):
+        pyro.sample("x", dist.Normal(mu, 1.0).expand([8]).to_event(1), obs=x)
+
+
+def level_local_unsized(x: Tensor) -> None:
+    mu = pyro.sample("mu", dist.Normal(1.0, 1.0))
+    with pyro.plate("data"):
+        z = pyro.sample("z", dist.Normal(mu.expand(len(x)), 1.0))
+        pyro.sample("x", dist.Normal(z[:, None], 1.0).expand([len(x), 8]).to_event(1), obs=x)
+
+
+def switched_unsized(x: Tensor) -> None:
+    """As Pyro's semi-supervised VAE: a plate without a size, a discrete site that is summed out."""
+    with pyro.plate("data"):
+        k = pyro.sample("k", dist.Categorical(torch.tensor([0.2, 0.8]).expand(len(x), 2)))
+        loc = torch.stack([torch.zeros_like(x), x * 0.5])
+        pyro.sample("x", dist.Normal(Vindex(loc)[k, torch.arange(len(x))], 1.0).to_event(1), obs=x)
+
+
 def level_deterministic(x: Tensor) -> None:
     mu = pyro.sample("mu", dist.Normal(1.0, 1.0))
     centred = pyro.deterministic("centred", x - mu)  # grows with the batch, but has no density
@@ -87,6 +111,20 @@ def point_local_guide(x: Tensor) -> None:
         pyro.sample("z", dist.Delta(point * x[:, 0]))
 
 
+def point_local_unsized_guide(x: Tensor) -> None:
+    point = pyro.param("point", torch.tensor(0.7))
+    pyro.sample("mu", dist.Delta(point))
+    with pyro.plate("data"):
+        pyro.sample("z", dist.Delta(point * x[:, 0]))
+
+
+@config_enumerate
+def switched_unsized_guide(x: Tensor) -> None:
+    slope = pyro.param("slope", torch.tensor(0.7))
+    with pyro.plate("data"):
+        pyro.sample("k", dist.Categorical(logits=torch.stack([slope * x[:, 0], -x[:, 1]], -1)))
+
+
 COUNTS = torch.randint(0, 9, (40,), generator=toys.seeded(7)).float()
 STILL = ELBO(optimizer=Adam(lr=1e-30))
 
@@ -101,6 +139,9 @@ STILL = ELBO(optimizer=Adam(lr=1e-30))
         (level_factor, point_guide, {}),
         (toys.level_local, point_local_guide, {}),
         (level_deterministic, point_guide, {}),
+        (level_unsized, point_guide, {}),
+        (level_local_unsized, point_local_unsized_guide, {}),
+        (switched_unsized, switched_unsized_guide, {}),
         (
             level_named_tensors,
             point_guide,
@@ -124,6 +165,37 @@ def test_losses_of_minibatches_average_to_the_loss_of_all_data(
     assert batches.mean().item() == pytest.approx(whole.item(), rel=1e-5)
     singles = fit(model, **given, epochs=1, batch_size=1).loss
     assert singles.mean().item() == pytest.approx(whole.item(), rel=1e-5)
+
+
+def test_what_all_data_share_in_a_plate_without_a_size_is_refused_in_minibatches() -> None:
+    """Scaled by N/B it would count N/B times, where it counts once with all data."""
+
+    def model(x: Tensor) -> None:
+        with pyro.plate("data"):
+            mu = pyro.sample("mu", dist.Normal(1.0, 1.0))
+            pyro.sample("x", dist.Normal(mu, 1.0).expand([len(x), 8]).to_event(1), obs=x)
+
+    assert fit(model, toys.ROWS, guide=point_guide, steps=1).steps == 1
+    with pytest.raises(ModelError, match=r"'mu' lies in the plate 'data', which has no size"):
+        fit(model, toys.ROWS, guide=point_guide, batch_size=8, steps=1)
+
+
+# Seen failing without `is_validated`: minibatches are refused, as `log_density` refuses them.
+@pytest.mark.parametrize("wrap", [lambda fn: fn, lambda fn: fn.expand([8]).mask(True)])
+def test_validate_args_false_on_a_site_holds_in_minibatches_as_in_the_full_batch(wrap: Any) -> None:
+    x = toys.ROWS.sigmoid()
+
+    def model(x: Tensor) -> None:
+        p = pyro.sample("mu", dist.Beta(2.0, 2.0))
+        pixel = wrap(dist.Bernoulli(p.expand(8), validate_args=False))
+        with pyro.plate("data", len(x)):
+            pyro.sample("x", pixel.to_event(1), obs=x)
+
+    batches = fit(model, x, guide=point_guide, objective=STILL, batch_size=8, epochs=1).loss
+    prior = dist.Beta(2.0, 2.0).log_prob(torch.tensor(0.7)) / 40
+    exact = -(x * math.log(0.7) + (1 - x) * math.log(0.3)).sum() / 40 - prior
+    assert batches.mean().item() == pytest.approx(exact.item(), rel=1e-5)
+    assert log_density(model, x, compile=False).names == ("mu",)
 
 
 def test_the_feature_plate_is_no_batch_plate_though_it_has_its_size() -> None:
