@@ -157,7 +157,7 @@ class CompiledStep:
         if plan.players.fabric.device.type != "cuda" or plan.dtype != torch.float32:
             return tolerance
         convolves = any(g.graph.operations.convolves for g in plan.graphs.values())
-        rounded = backends.cuda.matmul.allow_tf32 or convolves and backends.cudnn.allow_tf32
+        rounded = backends.cuda.matmul.allow_tf32 or (convolves and backends.cudnn.allow_tf32)
         return _TENSOR_FLOAT if rounded else tolerance
 
     def _counted(self, state: list[Tensor]) -> list[Tensor]:
