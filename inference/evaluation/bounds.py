@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 
 from plausible.inference.evaluation.densities import (
+    Summing,
     at_draw,
     check_sites,
     densities,
     drawn,
+    is_summed_out,
     kl,
     log_joint,
     samples,
@@ -26,6 +28,7 @@ from plausible.inference.pictures.numbers import plus_minus
 from plausible.inference.program import Function, Program, as_program
 from plausible.models.errors import DataError, ModelError
 from plausible.models.objectives.batch import Batch, Layout
+from plausible.models.objectives.enumeration_checks import check_against_draws
 from plausible.models.objectives.plates import find_layout
 from plausible.models.objectives.tracing import trying
 
@@ -213,6 +216,8 @@ class _Run:
         with trying(self.program, first):
             model, guide = drawn(self.program, first)
         check_sites(model, guide, layout)
+        if any(is_summed_out(site) for site in samples(model).values()):
+            check_against_draws(self.program, Summing(self.program, layout.nesting), first)
         self.draws = bool(samples(guide))
         self.data = Batch(self.data.args, self.data.context, total, layout)
 

@@ -1,7 +1,7 @@
 """What every datum adds to a program's joint density and to its guide's, from their traces."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
@@ -13,19 +13,40 @@ from pyro.ops import packed
 from pyro.ops.contract import contract_tensor_tree
 from pyro.ops.rings import LogRing
 from pyro.poutine import Trace
-from pyro.poutine.messenger import Messenger
-from pyro.poutine.util import prune_subsample_sites
 from torch import Tensor
 from torch.distributions import kl_divergence
 
 from plausible.models.errors import ModelError
 from plausible.models.objectives.batch import Batch, Layout
-from plausible.models.objectives.tracing import Program, rows
+from plausible.models.objectives.tracing import Fixed, Program, rows, traces
 
-__all__ = ["at_draw", "check_sites", "densities", "drawn", "kl", "log_joint", "samples"]
+__all__ = [
+    "Summing",
+    "at_draw",
+    "check_sites",
+    "densities",
+    "drawn",
+    "is_summed_out",
+    "kl",
+    "log_joint",
+    "samples",
+]
 
 PARTICLES = "_particles"
 Site = Any  # what Pyro's traces hold of one `pyro.sample`
+
+
+class Summing:
+    """A program whose model sums out what is marked for it; a dimension is left for particles.
+
+    Args:
+        program: model and guide.
+        nesting: number of dimensions that plates take.
+    """
+
+    def __init__(self, program: Program, nesting: int) -> None:
+        self.guide = program.guide
+        self.model = poutine.enum(program.model, first_available_dim=-2 - nesting)
 
 
 def samples(trace: Trace) -> dict[str, Site]:
@@ -54,28 +75,12 @@ def drawn(program: Program, batch: Batch, particles: int | None = None) -> tuple
     free = -1 - batch.layout.nesting
     plate = nullcontext() if particles is None else pyro.plate(PARTICLES, particles, dim=free)
     with plate:
-        guide = poutine.trace(program.guide).get_trace(*batch.args, **batch.context)
-        summing = poutine.enum(program.model, first_available_dim=free - 1)
-        replayed = poutine.replay(summing, trace=guide)
-        model = poutine.trace(replayed).get_trace(*batch.args, **batch.context)
-    model, guide = prune_subsample_sites(model), prune_subsample_sites(guide)
+        model, guide = traces(Summing(program, batch.layout.nesting), batch)
     for trace in (model, guide):
         trace.compute_log_prob()
     guide.pack_tensors()
     model.pack_tensors(guide.plate_to_symbol)
     return model, guide
-
-
-class _Fixed(Messenger):
-    """Set latent sites to values."""
-
-    def __init__(self, values: Mapping[str, Tensor]) -> None:
-        super().__init__()
-        self.values = values
-
-    def _pyro_sample(self, msg: Any) -> None:
-        if msg["name"] in self.values and not msg["is_observed"]:
-            msg["value"], msg["done"] = self.values[msg["name"]], True
 
 
 def at_draw(program: Program, batch: Batch, guide: Trace, particle: int) -> tuple[Trace, Trace]:
@@ -86,11 +91,11 @@ def at_draw(program: Program, batch: Batch, guide: Trace, particle: int) -> tupl
         dim, value = -1 - batch.layout.nesting - site["fn"].event_dim, site["value"]
         has_particles = value.dim() >= -dim and value.shape[dim] > 1
         values[name] = value.select(dim, particle) if has_particles else value
-    with _Fixed(values):
+    with Fixed(values):
         return drawn(program, batch)
 
 
-def _is_summed_out(site: Site) -> bool:
+def is_summed_out(site: Site) -> bool:
     """Whether a site took all its values."""
     return site["infer"].get("_enumerate_dim") is not None
 
@@ -175,7 +180,7 @@ def kl(model: Trace, guide: Trace, layout: Layout) -> Tensor:
     """
     latent = [name for name, site in samples(model).items() if not site["is_observed"]]
     names = list(samples(guide))
-    if any(_is_summed_out(model.nodes[name]) for name in latent) or latent != names:
+    if any(is_summed_out(model.nodes[name]) for name in latent) or latent != names:
         log_q = _total(guide, [_inside(site) for site in samples(guide).values()], layout)
         return log_q - log_joint(model, layout, lambda site: not site["is_observed"])
     terms = []

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from plausible.inference import isolation
 from plausible.inference.posterior.joint_checks import (
-    at_draws,
     check_latents,
     check_plates,
     example_outside,
@@ -28,7 +27,6 @@ from plausible.inference.posterior.joint_checks import (
 from plausible.inference.posterior.sites import (
     Inverted,
     RandomLatents,
-    SetTo,
     Site,
     Unconstrained,
     is_deterministic,
@@ -37,13 +35,18 @@ from plausible.inference.posterior.sites import (
 )
 from plausible.models.base import Model
 from plausible.models.errors import DataError, ModelError, PlausibleError
+from plausible.models.objectives.enumeration_checks import (
+    STATES,
+    SetTo,
+    combination,
+    is_same_at_draw,
+)
 
 __all__ = ["Joint", "frozen", "in_double"]
 
 _CPU = torch.device("cpu")
 _SUPPORT_TRIES = 10
-# The states of discrete sites at which their sum is checked: drawn, or all at one of their values.
-_STATES = (None, None, None, 0, 1, -1)
+_TOLERANCE = 1e-8
 _LONGEST_REASON = 300
 
 
@@ -229,16 +232,12 @@ class Joint:
                     "remove its infer={'enumerate': ...}."
                 )
         known = {n: s for n, s in known.items() if nodes[n]["value"].shape == s.shape}
-        for k in _STATES:
+        for k in STATES:
             known = self._checked_against_draws(known, k)
         return known
 
     def _checked_against_draws(self, known: dict[str, Site], k: int | None) -> dict[str, Site]:
         """Compare the enumerated model with a run in which the discrete sites are drawn.
-
-        At the values drawn, every site's log probability must be the same. It is not where a model
-        combines values of a summed-out site, as their sum over a plate: enumerated sites hold all
-        values along a dimension of their own, which such operations take for draws.
 
         Returns:
             The deterministic sites that have the same value.
@@ -250,16 +249,9 @@ class Joint:
         for trace in (enumerated, plain):
             trace.compute_log_prob()
         for name, site in samples(plain).items():
-            if is_deterministic(site):
-                continue
-            given = at_draws(name, enumerated, plain, self.enumerated)
-            if not torch.allclose(given, site["log_prob"], rtol=1e-8, atol=1e-8, equal_nan=True):
-                raise ModelError(
-                    f"The site {name!r} combines values of the discrete latent sites "
-                    f"{', '.join(map(repr, self.enumerated))}, as by sum, mean or stack, which are "
-                    "summed out one by one. Write what depends on them element by element, or give "
-                    "their combination a site of its own."
-                )
+            if not is_deterministic(site):
+                if not is_same_at_draw(name, enumerated, plain, self.enumerated, _TOLERANCE):
+                    raise combination(name, self.enumerated)
         summed, drawn = samples(enumerated), samples(plain)
         return {
             name: s

@@ -6,7 +6,6 @@ from typing import Any
 import pyro
 import torch
 from pyro import poutine
-from pyro.poutine import Trace
 from torch import Tensor
 
 from plausible.inference.posterior.sites import RandomLatents, is_deterministic, samples
@@ -16,7 +15,6 @@ from plausible.models.objectives.tracing import is_validated
 __all__ = [
     "as_context",
     "as_data",
-    "at_draws",
     "check_latents",
     "check_plates",
     "example_outside",
@@ -137,35 +135,3 @@ def example_outside(support: Any, value: Tensor) -> Any:
     inside = support.check(value)
     first = value[~inside][0]
     return first.item() if inside.shape == value.shape else first.flatten()[:_SHOWN].tolist()
-
-
-def at_draws(name: str, enumerated: Trace, plain: Trace, discrete: tuple[str, ...]) -> Tensor:
-    """The log probability of a site of the enumerated run at what discrete sites are in another.
-
-    Args:
-        name: the site.
-        enumerated: a run in which the discrete sites hold all their values.
-        plain: one in which they were drawn.
-        discrete: their names.
-    """
-    summed, drawn = samples(enumerated), samples(plain)
-    site = summed[name]
-    log_prob: Tensor = site["log_prob"]
-    own = site["infer"].get("_dim_to_id", {})
-    for other in discrete:
-        infer = summed[other]["infer"]
-        dim = infer["_enumerate_dim"]
-        if own.get(dim) != infer["_dim_to_id"][dim] or log_prob.dim() < -dim:
-            continue  # dimensions are used again along a Markov chain
-        if log_prob.shape[dim] == 1:
-            continue
-        same: Tensor = summed[other]["value"] == drawn[other]["value"]
-        events = summed[other]["fn"].event_dim
-        if events:
-            same = same.flatten(-events).all(-1)
-        index = same.to(torch.uint8).argmax(dim, keepdim=True)
-        full = torch.broadcast_shapes(index.shape, log_prob.shape)
-        single = list(full)
-        single[dim] = 1
-        log_prob = log_prob.expand(full).gather(dim, index.expand(single))
-    return log_prob

@@ -74,24 +74,6 @@ class Unconstrained(Messenger):
             msg["mask"] = None
 
 
-class SetTo(Messenger):
-    """Set all elements of discrete sites to the value at this place of their support, or to draws.
-
-    Args:
-        names: the sites.
-        k: the place; from the end where it is negative. None leaves them to be drawn.
-    """
-
-    def __init__(self, names: tuple[str, ...], k: int | None) -> None:
-        super().__init__()
-        self.names, self.k = names, k
-
-    def _pyro_sample(self, msg: Any) -> None:
-        if self.k is not None and msg["name"] in self.names:
-            support = msg["fn"].enumerate_support(expand=True)
-            msg["value"] = support[self.k % len(support)]
-
-
 class RandomLatents(Messenger):
     """Set continuous latent sites to random values, and remember their unconstrained shapes.
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from plausible.models.errors import ModelError, PlausibleError
 from plausible.models.objectives.batch import Batch
+from plausible.models.objectives.enumeration_checks import check_against_draws
 from plausible.models.objectives.tracing import BatchScale, Program, Seen, traces, trying
 
 __all__ = ["Enumerating", "check_enumeration", "enumerated_elbo", "is_enumerated"]
@@ -198,7 +199,8 @@ def check_enumeration(program: Program, batch: Batch, weights: Weights, seen: Se
 
     Raises:
         ModelError: for a mark or a distribution that cannot be enumerated, scales that differ
-            between sites that are summed out together, and whatever fails in a try.
+            between sites that are summed out together, a site that is not what it is where the
+            discrete sites are drawn, and whatever fails in a try.
     """
     layout = batch.layout
     assert layout is not None
@@ -219,6 +221,7 @@ def check_enumeration(program: Program, batch: Batch, weights: Weights, seen: Se
                 for _, site in _samples(trace):
                     check_site_shape(site, layout.nesting)
             check_traceenum_requirements(model, guide)
+            check_against_draws(program, Enumerating(program, layout.nesting), batch)
         except (PlausibleError, MemoryError):
             raise
         except Exception as error:

@@ -1,6 +1,6 @@
 """Runs of model and guide: traces, sites that were seen, and tries that leave nothing changed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ from pyro import poutine
 from pyro.poutine import Trace
 from pyro.poutine.messenger import Messenger
 from pyro.poutine.util import prune_subsample_sites, site_is_subsample
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from plausible.models.objectives.batch import Batch
@@ -19,6 +19,7 @@ from plausible.models.objectives.batch import Batch
 __all__ = [
     "UNSIZED",
     "BatchScale",
+    "Fixed",
     "Program",
     "Seen",
     "is_validated",
@@ -49,6 +50,18 @@ class BatchScale(Messenger):
     def _pyro_sample(self, msg: Any) -> None:
         if any(frame.name in self.plates for frame in msg["cond_indep_stack"]):
             msg["scale"] = msg["scale"] * self.factor
+
+
+class Fixed(Messenger):
+    """Set latent sites to values."""
+
+    def __init__(self, values: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.values = values
+
+    def _pyro_sample(self, msg: Any) -> None:
+        if msg["name"] in self.values and not msg["is_observed"]:
+            msg["value"], msg["done"] = self.values[msg["name"]], True
 
 
 class Seen(Messenger):

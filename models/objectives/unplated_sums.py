@@ -5,30 +5,17 @@ from typing import Any
 import torch
 from pyro import poutine
 from pyro.poutine import Trace
-from pyro.poutine.messenger import Messenger
 from pyro.poutine.util import prune_subsample_sites
 from torch import Tensor
 
 from plausible.models.errors import ModelError
 from plausible.models.objectives.batch import Batch, Layout
-from plausible.models.objectives.tracing import Program, Seen, traces, trying
+from plausible.models.objectives.tracing import Fixed, Program, Seen, traces, trying
 
 __all__ = ["check_unplated_sums"]
 
 _TOLERANCE = 1e-3
 _GROWTH = 1.5
-
-
-class _Fixed(Messenger):
-    """Set latent sites to values."""
-
-    def __init__(self, values: dict[str, Tensor]) -> None:
-        super().__init__()
-        self.values = values
-
-    def _pyro_sample(self, msg: Any) -> None:
-        if msg["name"] in self.values and not msg["is_observed"]:
-            msg["value"], msg["done"] = self.values[msg["name"]], True
 
 
 def check_unplated_sums(program: Program, batch: Batch, layout: Layout, seen: Seen) -> None:
@@ -105,7 +92,7 @@ def _doubled(site: Any, layout: Layout) -> Tensor:
 def _densities(
     program: Program, batch: Batch, args: tuple[Tensor, ...], values: dict[str, Tensor]
 ) -> dict[str, float]:
-    with _Fixed(values):
+    with Fixed(values):
         trace = poutine.trace(program.model).get_trace(*args, **batch.context)
     trace = prune_subsample_sites(trace)
     trace.compute_log_prob()

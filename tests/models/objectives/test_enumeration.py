@@ -15,10 +15,10 @@ from pyro.distributions import constraints
 from pyro.infer import TraceEnum_ELBO, config_enumerate
 from pyro.infer.autoguide import AutoDiscreteParallel, AutoNormal
 from pyro.ops.indexing import Vindex
-from torch import Tensor
+from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from plausible.inference import fit
+from plausible.inference import fit, log_likelihood
 from plausible.inference.program import UserProgram
 from plausible.models import ELBO, Adam, Annealing, ImportanceWeighted, ModelError, Renyi
 from plausible.models.objectives.batch import Batch
@@ -371,6 +371,69 @@ def outer_model(x: Tensor) -> None:
     with pyro.plate("data", len(x)):
         y = pyro.sample("y", dist.Bernoulli(0.3 + 0.2 * k))
         pyro.sample("x", dist.Normal(y, 1.0), obs=x)
+
+
+def summed(x: Tensor) -> None:
+    with pyro.plate("group", 3):
+        k = pyro.sample("k", dist.Bernoulli(0.3), infer=PARALLEL)
+    with pyro.plate("data", len(x)):
+        pyro.sample("x", dist.Normal(k.sum(), 1.0), obs=x)
+
+
+def averaged(x: Tensor) -> None:
+    with pyro.plate("data", len(x)):
+        k = pyro.sample("k", dist.Categorical(torch.tensor([0.2, 0.5, 0.3])), infer=PARALLEL)
+        pyro.sample("x", dist.Normal(k - k.float().mean(), 1.0), obs=x)
+
+
+def shared(x: Tensor) -> None:
+    with pyro.plate("data", len(x)):
+        y = pyro.sample("y", dist.Bernoulli(0.3))
+        pyro.sample("x", dist.Normal(y.cummax(0).values, 1.0), obs=x)
+
+
+# Seen failing without `check_against_draws`: all three train, on another likelihood.
+@pytest.mark.parametrize(
+    ("model", "guide"), [(summed, None), (averaged, None), (shared, inner_guide)]
+)
+def test_combinations_of_summed_out_values_are_refused(model: Any, guide: Any) -> None:
+    with pytest.raises(ModelError, match="'x' combines values of the discrete latent sites"):
+        fit(model, X, guide=guide, steps=1)
+
+
+def test_held_out_likelihoods_refuse_such_combinations_too() -> None:
+    with pytest.raises(ModelError, match="'x' combines values of the discrete latent sites 'k'"):
+        log_likelihood(averaged, X)
+
+
+def test_dropout_and_batch_norm_are_not_taken_for_combinations() -> None:
+    """Their log probabilities differ between runs, or follow all values side by side."""
+    net = nn.Sequential(nn.Linear(3, 9), nn.BatchNorm1d(9), nn.Dropout(0.5), nn.Linear(9, 1))
+
+    class Labelled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net
+
+        def forward(self, x: Tensor) -> None:
+            with pyro.plate("data", len(x)):
+                k = pyro.sample("k", dist.Categorical(torch.ones(3)), infer=PARALLEL)
+                inputs = nn.functional.one_hot(k, 3).float()
+                loc = self.net(inputs.reshape(-1, 3)).reshape(k.shape)
+                pyro.sample("x", dist.Normal(loc, 1.0), obs=x)
+
+    model = Labelled()
+    dropout_alone = nn.Sequential(nn.Linear(3, 9), nn.Dropout(0.5), nn.Linear(9, 1))
+
+    def closed_over(x: Tensor) -> None:
+        pyro.module("net", dropout_alone)
+        with pyro.plate("data", len(x)):
+            k = pyro.sample("k", dist.Categorical(torch.ones(3)), infer=PARALLEL)
+            loc = dropout_alone(nn.functional.one_hot(k, 3).float())[..., 0]
+            pyro.sample("x", dist.Normal(loc, 1.0), obs=x)
+
+    assert fit(model, X, steps=1).steps == fit(closed_over, X, steps=1).steps == 1
+    assert all(module.training for module in model.modules())
 
 
 @pytest.mark.parametrize(
