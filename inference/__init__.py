@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # for tools that read types; tests/test_lazy.py holds it to t
     from plausible.inference.training.failures import TrainingWarning
     from plausible.inference.training.fit import fit
     from plausible.inference.training.result import Fit, Progress
+    from plausible.inference.training.validation import Validation
 
 __all__ = [
     "Diagnosis",
@@ -30,6 +31,7 @@ __all__ = [
     "PosteriorWarning",
     "Progress",
     "TrainingWarning",
+    "Validation",
     "diagnostics",
     "evaluate",
     "evaluating",
@@ -51,5 +53,6 @@ lazy(
         "training.failures": "TrainingWarning",
         "training.fit": "fit",
         "training.result": "Fit Progress",
+        "training.validation": "Validation",
     },
 )

@@ -187,6 +187,8 @@ def load(path: str | Path, *, model: Module) -> Module: ...
 def load(path: str | Path, *, model: nn.Module | None = None) -> nn.Module:
     """Build a trained model from its checkpoint, in evaluation mode, on the CPU.
 
+    Of a run with validation it has the best weights, not the last.
+
     Args:
         path: a run's folder or a checkpoint file.
         model: the model to put the weights into, where the checkpoint cannot describe it (it was
@@ -204,12 +206,20 @@ def load(path: str | Path, *, model: nn.Module | None = None) -> nn.Module:
             model = from_config(config)
         except (PlausibleError, TypeError) as error:
             raise CheckpointError(f"The model in {path} cannot be built. {error}") from error
-    weights: dict[str, Tensor] = content["weights"]
+    weights = best_weights(content)
     if any(name.startswith(_MODEL) for name in weights):
         own = {n: w for n, w in weights.items() if n.startswith(_MODEL)}
         weights = {name.removeprefix(_MODEL): w for name, w in own.items()}
     load_weights(model, weights, path)
     return model.eval()
+
+
+def best_weights(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights that a model has after the run whose checkpoint this is."""
+    judged: Mapping[str, Any] = content.get("validation") or {"best": None}
+    last = judged["best"] is None or judged["last_is_best"]
+    weights: dict[str, Tensor] = (content if last else judged["best"])["weights"]
+    return weights
 
 
 def load_weights(program: nn.Module, weights: Mapping[str, Tensor], path: str | Path) -> None:

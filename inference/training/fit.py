@@ -16,6 +16,7 @@ from plausible.inference.training.loop import Run
 from plausible.inference.training.prepare import prepare
 from plausible.inference.training.request import request
 from plausible.inference.training.result import Fit, Progress
+from plausible.inference.training.validation import Validation
 from plausible.models.errors import PlausibleError
 from plausible.models.objectives.objective import Objective
 
@@ -38,6 +39,7 @@ def fit(
     seed: int = 0,
     out: str | Path | None = None,
     resume: str | Path | None = None,
+    validation: Validation | Tensor | Sequence[Tensor] | Source | None = None,
     checkpoint_seconds: float = 30.0,
     callbacks: Sequence[Callable[[Progress], None]] = (),
 ) -> Fit:
@@ -78,6 +80,8 @@ def fit(
             stopped (on a CPU, with the same number of threads). Batch norm statistics are kept for
             modules that are given as model or guide, or whose methods are, not for those that only
             `pyro.module` names.
+        validation: data that are not trained on, or a `Validation`, which also says how often and
+            when to stop. The model then ends with the weights of the lowest validation loss.
         checkpoint_seconds: time between checkpoints; one is also written at the end.
         callbacks: called with a `Progress` after every step; what they draw at random does not
             change the run.
@@ -106,6 +110,7 @@ def fit(
         seed,
         out,
         resume,
+        validation,
     )
     fabric = fabric_for(device, precision)
     run: Run | None = None

@@ -69,6 +69,7 @@ class Run:
         self._fallback, self._warned = "", False
         self._random_states: list[Tensor] = []
         self._stored = -1
+        self.judge = prepared.judge
 
     def curves(self) -> dict[str, Tensor]:
         """Losses of the steps done, by player, on the CPU."""
@@ -92,6 +93,8 @@ class Run:
             state=self.prepared.state,
             params={name: value.detach().clone() for name, value in stored},
             checkpoint=self.written,
+            validation=dict(self.judge.losses) if self.judge else {},
+            best_step=self.judge.best_step if self.judge else None,
             _store=store,
         )
 
@@ -110,6 +113,7 @@ class Run:
             "engine": self.engine.backend.engine,
             "engine_since": self.engine.backend.since,
             "settings": dict(self.prepared.settings),
+            "validation": self.judge.state_dict() if self.judge else None,
             "torch": torch.__version__,
         }
 
@@ -122,18 +126,27 @@ class Run:
             _stop_on_interrupt(self),
             progress_bar(self.steps, self.step, self._label()) as bar,
         ):
-            while self.step < self.steps:
+            self._validate()
+            while self.step < self.steps and (self.judge is None or self.judge.patient()):
                 self._tell(bar)
                 self._advance()
                 if not self._warned:
                     self._warned = True
                     warn_of_missing_gradients(self.prepared.players)
+                self._validate()
                 self.seconds = before + time.perf_counter() - began
                 if self._after(bar):
                     break
             self._check_finite(max(first, self._checked))
+            self._validate(last=not self.interrupted)
             self.seconds = before + time.perf_counter() - began  # with what a GPU had yet to do
             self._save()
+            if self.judge is not None:
+                self.judge.give_back()
+
+    def _validate(self, last: bool = False) -> None:
+        if self.judge is not None and self.judge.look(self.step, last):
+            self._saved_step = -1
 
     def _tell(self, bar: Bar) -> None:
         """Say why the run is carried out more slowly than it could be."""
@@ -148,6 +161,8 @@ class Run:
         if self.device.type == "cpu":
             self._random_states = [g.get_state() for g in generators(self.device)]
         limit = 1 if self.callbacks else min(self._chunk, self.steps - number)
+        if self.judge is not None:
+            limit = min(limit, self.judge.until_next(number))
         try:
             losses = self.engine.advance(self.batches, number, limit)
         except PlausibleError:
@@ -221,7 +236,8 @@ class Run:
     def _call_back(self, epoch: int) -> bool:
         """Show the run to the callbacks; what they draw at random does not change it."""
         losses = dict(zip(self.names, self.losses[self.step - 1], strict=True))
-        progress = Progress(self.model, self.step, self.steps, epoch, losses)
+        validation = dict(self.judge.losses) if self.judge else {}
+        progress = Progress(self.model, self.step, self.steps, epoch, losses, validation)
         try:
             with random_state_kept(self.device):
                 for callback in self.callbacks:

@@ -21,6 +21,7 @@ from plausible.inference.program import Function, Program
 from plausible.inference.training.checkpoints import load_weights, writable_folder
 from plausible.inference.training.request import Request
 from plausible.inference.training.supports import check_supports
+from plausible.inference.training.validation import Judge
 from plausible.models.errors import CheckpointError
 from plausible.models.objectives.batch import Batch, Layout
 
@@ -49,6 +50,7 @@ class Prepared:
         seconds: that those took.
         losses: of those, shape (step, players).
         engine: the one that did the last of those; None for a new run.
+        judge: of the validation data; None where there are none.
     """
 
     model: Function
@@ -65,6 +67,7 @@ class Prepared:
     seconds: float
     losses: Tensor
     engine: str | None
+    judge: Judge | None
 
 
 def prepare(asked: Request, fabric: "Fabric") -> Prepared:
@@ -86,18 +89,25 @@ def prepare(asked: Request, fabric: "Fabric") -> Prepared:
     with on_device(device):
         state = objective.state(program).to(device)
     players = Players(program, objective, state, fabric)
+    batches = Batches(source, asked.batch_size, asked.seed, constants, layout, device)
+    judge = None
+    if asked.judged is not None:
+        judged = asked.judged.to(device)
+        judge = Judge(players, judged, batches, asked.every, asked.patience)
     folder = writable_folder(asked.out) if asked.out is not None else None
     none = torch.zeros(0, len(players.names), device="cpu")
     done: Mapping[str, Any] = {"step": 0, "seconds": 0.0, "losses": none, "engine": None}
     if asked.content is not None and asked.resume is not None:
         done = asked.content
         _restore(asked, players, done, asked.resume)
+        if judge is not None:
+            judge.load_state_dict(done["validation"])
     return Prepared(
         model=asked.model,
         program=program,
         players=players,
         state=state,
-        batches=Batches(source, asked.batch_size, asked.seed, constants, layout, device),
+        batches=batches,
         steps=asked.steps,
         device=device,
         folder=folder,
@@ -107,6 +117,7 @@ def prepare(asked: Request, fabric: "Fabric") -> Prepared:
         seconds=done["seconds"],
         losses=done["losses"],
         engine=done["engine"],
+        judge=judge,
     )
 
 

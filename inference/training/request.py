@@ -1,5 +1,6 @@
 """What `fit` was asked for, checked before anything is changed."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from plausible.inference.engines.sources import Source, TensorSource, as_source
 from plausible.inference.program import Function, Program, as_program
 from plausible.inference.training.arguments import batch_size_of, objective_of, rounds_of, seed_of
 from plausible.inference.training.checkpoints import description, read_checkpoint
+from plausible.inference.training.validation import as_validation, validated_every
 from plausible.models.errors import CheckpointError
 from plausible.models.objectives.objective import Objective
 
@@ -35,6 +37,9 @@ class Request:
         resume: the checkpoint to go on from; None for a new run.
         content: what that checkpoint holds.
         settings: what a resumed run must have in common with the one that it goes on from.
+        judged: the validation data; None where there are none.
+        every: steps between validations.
+        patience: validations without a new lowest loss that end the run; None for no end.
     """
 
     model: Function
@@ -49,6 +54,9 @@ class Request:
     resume: str | Path | None
     content: Mapping[str, Any] | None
     settings: Mapping[str, Any]
+    judged: Source | None
+    every: int
+    patience: int | None
 
 
 def request(
@@ -64,6 +72,7 @@ def request(
     seed: int,
     out: str | Path | None,
     resume: str | Path | None,
+    validation: Any,
 ) -> Request:
     """Check the arguments of `fit`, and read the checkpoint that it goes on from.
 
@@ -77,16 +86,19 @@ def request(
     if isinstance(source, TensorSource):
         program.check(*source.tensors)
     size = batch_size_of(batch_size, model, len(source))
-    checksum = None
-    if isinstance(source, TensorSource) and (out is not None or resume is not None):
-        checksum = source.checksum()
+    judge, kept = as_validation(validation), out is not None or resume is not None
+    judged = as_source(judge.data) if judge is not None else None
+    if isinstance(judged, TensorSource):
+        program.check(*judged.tensors)
+    every = validated_every(judge, math.ceil(len(source) / size)) if judge is not None else 0
     settings = {
         "batch_size": size,
         "seed": seed,
         "data": len(source),
-        "checksum": checksum,
+        "checksum": _checksum(source) if kept else None,
         "objective": re.sub(r" at 0x[0-9a-f]+", "", repr(chosen)),
         "precision": precision,
+        "validation": _described(judged, every, kept),
     }
     content = None
     if resume is not None:
@@ -106,7 +118,22 @@ def request(
         resume=resume,
         content=content,
         settings=settings,
+        judged=judged,
+        every=every,
+        patience=judge.patience if judge is not None else None,
     )
+
+
+def _described(judged: Source | None, every: int, kept: bool) -> str | None:
+    """What a resumed run must have in common of its validation; its patience may differ."""
+    if judged is None:
+        return None
+    checksum = f", checksum {_checksum(judged)}" if kept else ""
+    return f"{len(judged):,} rows every {every:,} steps{checksum}"
+
+
+def _checksum(source: Source) -> int | None:
+    return source.checksum() if isinstance(source, TensorSource) else None
 
 
 def _folder_of(resume: str | Path) -> Path:
@@ -121,5 +148,6 @@ def _check_same(
         if recorded.get(name) != value:
             raise CheckpointError(
                 f"The run in {path} had {name}={recorded.get(name)}, but now it is {value}: "
-                "resume with what it was started with, or start anew with another out=."
+                "resume with what it was started with, or train anew from its weights, with "
+                "fit(load(path), ...) and another out=."
             )

@@ -25,6 +25,7 @@ class Progress:
         steps: steps to do.
         epoch: passes over the data completed.
         losses: loss of every player at this step, by name; tensors, so that none has to be read.
+        validation: the validation losses so far, by step.
     """
 
     model: Any
@@ -32,6 +33,7 @@ class Progress:
     steps: int
     epoch: int
     losses: Mapping[str, Tensor]
+    validation: Mapping[int, float]
     stopped: bool = False
 
     def stop(self) -> None:
@@ -54,6 +56,9 @@ class Fit:
         params: values of the parameters that the user's own `pyro.param` and `pyro.module`
             statements and Pyro modules made, by Pyro's names, in the user's (constrained) space.
         checkpoint: the file that holds the run; None without `out`.
+        validation: loss on the validation data, by step, in nats per datum; step 0 is the start.
+        best_step: the step with the lowest of those, whose weights the model has; None without
+            validation.
     """
 
     model: Any
@@ -65,6 +70,8 @@ class Fit:
     state: nn.Module
     params: dict[str, Tensor] = field(default_factory=dict)
     checkpoint: Path | None = None
+    validation: dict[int, float] = field(default_factory=dict)
+    best_step: int | None = None
     _store: Any = field(default=None, repr=False)
 
     @property
