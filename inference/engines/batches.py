@@ -24,6 +24,7 @@ class Batches:
         context: constants for model and guide.
         layout: how the model's sites lie in plates.
         device: where the order is kept.
+        scale_plates: whether the plates over a batch are scaled by N/B, which `layout` tells too.
 
     Attributes:
         latest: the batch made last; None where making it failed.
@@ -37,10 +38,11 @@ class Batches:
         context: Mapping[str, object],
         layout: Layout | None,
         device: torch.device,
+        scale_plates: bool = True,
     ) -> None:
         self.source, self.size, self.seed = source, size, seed
         self.context, self.layout, self.device = context, layout, device
-        self.total = len(source)
+        self.total, self.scale_plates = len(source), scale_plates
         self.per_epoch = math.ceil(self.total / size)
         self.whole = size == self.total
         self.latest: Batch | None = None

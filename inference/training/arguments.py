@@ -80,13 +80,20 @@ def seed_of(given: object) -> int:
 
 
 def check_names(
-    precision: object, compile: object, checkpoint_seconds: object, callbacks: Any, context: object
+    precision: object,
+    compile: object,
+    scale_plates: object,
+    checkpoint_seconds: object,
+    callbacks: Any,
+    context: object,
 ) -> None:
     """Refuse what no run accepts."""
     if precision not in tuple(PRECISIONS):
         raise UnknownName("precision", str(precision), PRECISIONS)
     if compile not in ("auto", True, False):
         raise ModelError(f"compile={compile!r} is not known here: use 'auto', True or False.")
+    if not isinstance(scale_plates, bool):
+        raise ModelError(f"scale_plates is True or False, but is {scale_plates!r}.")
     if not isinstance(checkpoint_seconds, int | float) or not checkpoint_seconds >= 0:
         raise ModelError(
             f"checkpoint_seconds must be zero or a positive number; got {checkpoint_seconds!r}."

@@ -33,6 +33,7 @@ def fit(
     epochs: int | None = None,
     steps: int | None = None,
     batch_size: int | Literal["auto"] | None = "auto",
+    scale_plates: bool = True,
     device: str = "auto",
     precision: Literal["float32", "bf16"] = "float32",
     compile: Literal["auto"] | bool = "auto",
@@ -67,6 +68,8 @@ def fit(
         steps: training steps, instead of `epochs`; a step is one round of the objective's players.
         batch_size: data per step; None is the whole data set; "auto" is the model's own choice, and
             the whole data set for a user's function.
+        scale_plates: whether plates over a minibatch are scaled by N/B; False for a model that
+            does that itself, as those of `pyro.contrib.gp` with `num_data=N`.
         device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "mps".
         precision: "float32", or "bf16" for mixed precision in matrix products and convolutions.
         compile: which engine (docs/engine.md). "auto" captures the model as a tensor graph where
@@ -96,7 +99,7 @@ def fit(
         TrainingError: if a step fails, a loss is not finite or memory runs out; says where, and
             what was saved.
     """
-    check_names(precision, compile, checkpoint_seconds, callbacks, context)
+    check_names(precision, compile, scale_plates, checkpoint_seconds, callbacks, context)
     asked = request(
         model,
         data,
@@ -106,6 +109,7 @@ def fit(
         epochs,
         steps,
         batch_size,
+        scale_plates,
         precision,
         seed,
         out,

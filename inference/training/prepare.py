@@ -89,7 +89,9 @@ def prepare(asked: Request, fabric: "Fabric") -> Prepared:
     with on_device(device):
         state = objective.state(program).to(device)
     players = Players(program, objective, state, fabric)
-    batches = Batches(source, asked.batch_size, asked.seed, constants, layout, device)
+    batches = Batches(
+        source, asked.batch_size, asked.seed, constants, layout, device, asked.scale_plates
+    )
     judge = None
     if asked.judged is not None:
         judged = asked.judged.to(device)
@@ -127,11 +129,12 @@ def _layout(
     """Run model and guide once before the first step, on both batch sizes that will occur."""
     total, size, program = len(source), asked.batch_size, asked.program
     order = permutation(total, asked.seed, 0).to(device)
-    batch = Batch(first_batch(source, order[:size]), context, total)
+    scale = asked.scale_plates
+    batch = Batch(first_batch(source, order[:size]), context, total, scale_plates=scale)
     other = None
     if size < total:
         last = total % size or (size - 1 if size > 2 else size + 1)
-        other = Batch(first_batch(source, order[:last]), context, total)
+        other = Batch(first_batch(source, order[:last]), context, total, scale_plates=scale)
     if not isinstance(source, TensorSource):
         program.check(*batch.args)
     with OwnParameters(), on_device(device):

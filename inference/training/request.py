@@ -31,6 +31,7 @@ class Request:
         source: the data.
         context: constants, passed to model and guide by keyword.
         batch_size: data per step.
+        scale_plates: whether plates over a batch are scaled by N/B.
         steps: rounds of the whole run.
         seed: of everything.
         out: folder for checkpoints; None where none are written.
@@ -48,6 +49,7 @@ class Request:
     source: Source
     context: Mapping[str, object]
     batch_size: int
+    scale_plates: bool
     steps: int
     seed: int
     out: str | Path | None
@@ -68,6 +70,7 @@ def request(
     epochs: int | None,
     steps: int | None,
     batch_size: int | Literal["auto"] | None,
+    scale_plates: bool,
     precision: str,
     seed: int,
     out: str | Path | None,
@@ -98,6 +101,7 @@ def request(
         "checksum": _checksum(source) if kept else None,
         "objective": re.sub(r" at 0x[0-9a-f]+", "", repr(chosen)),
         "precision": precision,
+        "scale_plates": scale_plates,
         "validation": _described(judged, every, kept),
     }
     content = None
@@ -112,6 +116,7 @@ def request(
         source=source,
         context=context or {},
         batch_size=size,
+        scale_plates=scale_plates,
         steps=rounds_of(epochs, steps, size, len(source)),
         seed=seed,
         out=out,
@@ -143,7 +148,7 @@ def _folder_of(resume: str | Path) -> Path:
 def _check_same(
     content: Mapping[str, Any], settings: Mapping[str, Any], model: Function, path: str | Path
 ) -> None:
-    recorded = {**content["settings"], "model": content["model"]}
+    recorded = {"scale_plates": True, **content["settings"], "model": content["model"]}
     for name, value in {**settings, "model": description(model)}.items():
         if recorded.get(name) != value:
             raise CheckpointError(

@@ -184,8 +184,11 @@ class Judge:
         try:
             with on_device(players.fabric.device), random_state_kept(players.fabric.device):
                 if batches.whole and len(args) and len(args[0]) != batches.total:
-                    other = Batch(args, batches.context, batches.total)
-                    whole = Batch(batches.at(0).args, batches.context, batches.total)
+                    scale = batches.scale_plates
+                    other, whole = (
+                        Batch(x, batches.context, batches.total, scale_plates=scale)
+                        for x in (args, batches.at(0).args)
+                    )
                     layout = players.objective.prepare(players.program, whole, other)
                     self._layout = layout
                 if isinstance(self._source, TensorSource) and self._layout is not None:

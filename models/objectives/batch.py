@@ -14,7 +14,8 @@ class Layout:
     """How a model's sites lie in its plates.
 
     Attributes:
-        plates: names of the plates that run over the batch.
+        plates: names of the plates that run over the batch, whose log probabilities are scaled by
+            N/B; none where the model does that itself.
         dim: the batch dimension of log probabilities, negative; None where no plate or more than
             one dimension could be it.
         nesting: number of dimensions that plates take, so that `-1 - nesting` is free.
@@ -38,12 +39,15 @@ class Batch:
         context: constants, passed by keyword.
         total: number of data in the whole set.
         layout: how the model's sites lie in plates; None until an objective needs it.
+        scale_plates: whether that layout is to find the plates over the batch, as the model does
+            not scale by N/B itself.
     """
 
     args: tuple[Tensor, ...]
     context: Mapping[str, Any]
     total: int
     layout: Layout | None = None
+    scale_plates: bool = True
 
     @property
     def size(self) -> int:

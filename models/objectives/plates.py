@@ -57,7 +57,8 @@ def find_layout(program: Program, batch: Batch, other: Batch | None = None) -> L
 
     Raises:
         ModelError: if model and guide do not match, or if something is latent and a site grows with
-            the batch outside every plate over it; says how to declare the plate.
+            the batch outside every plate over it; says how to declare the plate. A batch with
+            `scale_plates=False` declares that none has to be found.
     """
     with probing(program):
         model, guide = _checked_traces(program, batch)
@@ -66,8 +67,10 @@ def find_layout(program: Program, batch: Batch, other: Batch | None = None) -> L
         if other is not None:
             other_model, other_guide = _checked_traces(program, other, batch.size)
             plates &= _plates_of_size(other_model, other.size)
+        if not batch.scale_plates:
+            plates = set()
     latent = any(not site["is_observed"] for _, site in _samples(model))
-    if other is not None:
+    if other is not None and batch.scale_plates:
         if latent or plates:
             for one, two in ((model, other_model), (guide, other_guide)):
                 _check_unsized(one, plates, batch.size)
@@ -85,7 +88,10 @@ def find_layout(program: Program, batch: Batch, other: Batch | None = None) -> L
         dim=dims.pop() if len(dims) == 1 else None,
         nesting=max((-frame.dim for frame in vectorized), default=0),
         latent=latent,
-        scaled=latent or bool(plates) or any(_subsampled(site) for _, site in _samples(model)),
+        scaled=latent
+        or bool(plates)
+        or not batch.scale_plates
+        or any(_subsampled(site) for _, site in _samples(model)),
     )
 
 
@@ -201,7 +207,8 @@ def _check_scalable(trace: Trace, other: Trace, plates: set[str]) -> None:
         if over and len(scales) > 1:
             raise ModelError(
                 f"The site {name!r} has a scale that follows the batch, and fit scales its plate "
-                "by N/B already. Leave the scaling to fit, or pass batch_size=None."
+                "by N/B already. Pass scale_plates=False where the model does that, or leave the "
+                "scaling to fit."
             )
         if name in growing and not over:
             raise ModelError(

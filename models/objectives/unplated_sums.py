@@ -1,4 +1,4 @@
-"""A check that observed sites outside the plate over the data do not count the data."""
+"""A check that no observed site counts the data of a batch which nothing scales by N/B."""
 
 from typing import Any
 
@@ -24,8 +24,9 @@ def check_unplated_sums(program: Program, batch: Batch, layout: Layout, seen: Se
     Sites inside are scaled by N/B and this one is not, so it would weigh less the smaller the
     batch. Half of the batch is passed to the model once and twice over, with the same latents: a
     sum over data doubles, while a mean over them, or what depends on global latents only, stays.
-    What cannot be judged so passes: a site that draws at random by itself, one that is zero, a sum
-    next to a larger term that stays, and a model that does not run on the half.
+    With `scale_plates=False` the model scales, so that no observed site may double. What cannot be
+    judged so passes: a site that draws at random by itself, one that is zero, a sum next to a
+    larger term that stays, and a model that does not run on the half.
 
     Args:
         program: model and guide.
@@ -37,7 +38,7 @@ def check_unplated_sums(program: Program, batch: Batch, layout: Layout, seen: Se
         ModelError: if an observed site grows when every datum comes twice.
     """
     names = _unplated(seen, layout)
-    if not (names and layout.plates) or batch.size < 2:
+    if not names or (batch.scale_plates and not layout.plates) or batch.size < 2:
         return
     with trying(program, batch):
         half = tuple(x[: batch.size // 2] for x in batch.args)
@@ -57,6 +58,12 @@ def check_unplated_sums(program: Program, batch: Batch, layout: Layout, seen: Se
         size = abs(once[name])
         same = abs(again[name] - once[name]) < _TOLERANCE * size
         if same and abs(double[name]) > _GROWTH * size:
+            if not batch.scale_plates:
+                raise ModelError(
+                    f"scale_plates=False leaves the scaling by N/B to the model, but its observed "
+                    f"site {name!r} is twice as large where every datum comes twice. Leave "
+                    "scale_plates out, or put the site into poutine.scale(scale=N / len(x))."
+                )
             raise ModelError(
                 f"The observed site {name!r} lies outside the plate over the data but sums over "
                 "them, so its weight would depend on the size of the batch. Put it into the plate "
