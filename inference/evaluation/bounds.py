@@ -30,7 +30,7 @@ from plausible.models.errors import DataError, ModelError
 from plausible.models.objectives.batch import Batch, Layout
 from plausible.models.objectives.enumeration_checks import check_against_draws
 from plausible.models.objectives.plates import find_layout
-from plausible.models.objectives.tracing import trying
+from plausible.models.objectives.tracing import observes, trying
 
 __all__ = ["Bound", "Evaluation", "evaluate", "log_likelihood"]
 
@@ -233,10 +233,10 @@ class _Run:
         for start in range(0, self.data.total, count):
             part = self.part(start, count)
             model, guide = drawn(self.program, part)
-            latent = log_joint(model, self.layout, lambda site: not site["is_observed"])
+            latent = log_joint(model, self.layout, lambda site: not observes(site))
             reconstructions.append(log_joint(model, self.layout) - latent)
             divergences.append(kl(model, guide, self.layout).expand_as(latent))
-            observed = [s["value"] for s in samples(model).values() if s["is_observed"]]
+            observed = [s["value"] for s in samples(model).values() if observes(s)]
             dimensions = sum(value.numel() for value in observed) // part.size
         return torch.cat(divergences), torch.cat(reconstructions), dimensions
 

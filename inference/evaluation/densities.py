@@ -18,7 +18,14 @@ from torch.distributions import kl_divergence
 
 from plausible.models.errors import ModelError
 from plausible.models.objectives.batch import Batch, Layout
-from plausible.models.objectives.tracing import Fixed, Program, rows, traces
+from plausible.models.objectives.tracing import (
+    Fixed,
+    Program,
+    is_computed,
+    observes,
+    rows,
+    traces,
+)
 
 __all__ = [
     "Summing",
@@ -180,9 +187,11 @@ def kl(model: Trace, guide: Trace, layout: Layout) -> Tensor:
     """
     latent = [name for name, site in samples(model).items() if not site["is_observed"]]
     names = list(samples(guide))
-    if any(is_summed_out(model.nodes[name]) for name in latent) or latent != names:
+    rewritten = any(is_computed(site) for site in samples(model).values())
+    summed_out = any(is_summed_out(model.nodes[name]) for name in latent)
+    if summed_out or rewritten or latent != names:
         log_q = _total(guide, [_inside(site) for site in samples(guide).values()], layout)
-        return log_q - log_joint(model, layout, lambda site: not site["is_observed"])
+        return log_q - log_joint(model, layout, lambda site: not observes(site))
     terms = []
     for name in names:
         p, q = model.nodes[name], guide.nodes[name]

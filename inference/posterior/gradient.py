@@ -16,7 +16,8 @@ from plausible.inference.graphs.graph import Graph, captured
 from plausible.inference.graphs.inductor import Code
 from plausible.inference.graphs.machine_code import MachineCode
 from plausible.inference.isolation import default_float64
-from plausible.inference.posterior.joint import Joint, in_double
+from plausible.inference.posterior.double import in_double, promoting
+from plausible.inference.posterior.joint import Joint
 from plausible.models.errors import ModelError, PlausibleError
 
 __all__ = ["Gradient", "Vector"]
@@ -50,7 +51,7 @@ class Gradient:
 
     def __call__(self, vector: Vector) -> tuple[float, Vector]:
         if self._function is None:
-            with self._lock, torch.enable_grad():
+            with self._lock, torch.enable_grad(), promoting():  # a mode is a thread's own
                 both = self._both(torch.from_numpy(vector))[0].numpy()
         else:
             try:

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from plausible.inference.graphs.capture import Refused
 from plausible.inference.graphs.graph import captured
 from plausible.inference.isolation import isolated
+from plausible.inference.posterior.double import frozen
 from plausible.inference.posterior.gradient import Vector
-from plausible.inference.posterior.joint import frozen
 from plausible.inference.posterior.log_density import AT_ONCE, LogDensity
 from plausible.inference.posterior.sites import samples
 from plausible.inference.training.fit import fit

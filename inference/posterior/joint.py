@@ -1,27 +1,25 @@
 """A Pyro model with its data as a log joint density over unconstrained latent values."""
 
-import copy
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import pyro
 import torch
 from pyro import poutine
 from pyro.infer import config_enumerate
 from pyro.infer.mcmc.util import TraceEinsumEvaluator
 from pyro.poutine import Trace
 from pyro.util import check_site_shape
-from torch import Tensor, nn
+from torch import Tensor
 
-from plausible.inference import isolation
+from plausible.inference.posterior.double import frozen, in_float64
 from plausible.inference.posterior.joint_checks import (
     check_latents,
     check_plates,
+    check_rewritten,
     example_outside,
-    in_float64,
     outside_support,
+    rewritten,
     unvalidated,
 )
 from plausible.inference.posterior.sites import (
@@ -29,7 +27,6 @@ from plausible.inference.posterior.sites import (
     RandomLatents,
     Site,
     Unconstrained,
-    is_deterministic,
     samples,
     site_of,
 )
@@ -41,23 +38,13 @@ from plausible.models.objectives.enumeration_checks import (
     combination,
     is_same_at_draw,
 )
+from plausible.models.objectives.tracing import is_computed
 
-__all__ = ["Joint", "frozen", "in_double"]
+__all__ = ["Joint"]
 
-_CPU = torch.device("cpu")
 _SUPPORT_TRIES = 10
 _TOLERANCE = 1e-8
 _LONGEST_REASON = 300
-
-
-@contextmanager
-def in_double(seed: int = 0) -> Iterator[None]:
-    """Run Pyro programs in float64, without its checks and without a mark on global state."""
-    with isolation.ONE_AT_A_TIME:  # from here on no other thread has another store in place
-        store = pyro.get_param_store().get_state()
-        with isolation.isolated(seed, _CPU, store), pyro.validation_enabled(False):
-            with isolation.default_float64():
-                yield
 
 
 class Joint:
@@ -89,6 +76,8 @@ class Joint:
             self._program = poutine.substitute(self._program, data=self.parameters)
             sites = samples(trace)
             check_plates(sites)
+            if rewritten(sites):
+                check_rewritten(sites, samples(self._run_at_random()[0]))
             stacks = [frame for site in sites.values() for frame in site["cond_indep_stack"]]
             self._nesting = max((-frame.dim for frame in stacks if frame.vectorized), default=0)
             self.latents = {name: site_of(name, sites[name]) for name in self._shapes}
@@ -101,7 +90,7 @@ class Joint:
             self.observed: dict[str, tuple[Site, Tensor]] = {
                 name: (site_of(name, site), site["value"].detach().expand(site["fn"].shape()))
                 for name, site in sites.items()
-                if site["is_observed"] and not is_deterministic(site) and site["value"].numel()
+                if site["is_observed"] and not is_computed(site) and site["value"].numel()
             }
             self._check_supports(sites)
             self.deterministic = self._deterministic(sites)
@@ -211,7 +200,7 @@ class Joint:
         )
 
     def _deterministic(self, sites: Mapping[str, Any]) -> dict[str, Site]:
-        known = {n: site_of(n, site) for n, site in sites.items() if is_deterministic(site)}
+        known = {n: site_of(n, site) for n, site in sites.items() if is_computed(site)}
         if not self.enumerated:
             return known
         try:
@@ -249,7 +238,7 @@ class Joint:
         for trace in (enumerated, plain):
             trace.compute_log_prob()
         for name, site in samples(plain).items():
-            if not is_deterministic(site):
+            if not is_computed(site):
                 if not is_same_at_draw(name, enumerated, plain, self.enumerated, _TOLERANCE):
                     raise combination(name, self.enumerated)
         summed, drawn = samples(enumerated), samples(plain)
@@ -273,15 +262,6 @@ class Joint:
             )
 
 
-def frozen(model: Any, dtype: torch.dtype | None = None) -> Any:
-    """A model whose module, if it has one, is a copy in evaluation mode that nothing trains."""
-    owner = getattr(model, "__self__", model)
-    if not isinstance(owner, nn.Module):
-        return model
-    twin = copy.deepcopy(owner).to(_CPU, dtype).eval().requires_grad_(False)
-    return twin if owner is model else model.__func__.__get__(twin)
-
-
 def _callable(model: Any) -> Callable[..., Any]:
     twin = frozen(model, torch.float64)
     return twin.model if isinstance(twin, Model) else twin
@@ -290,10 +270,4 @@ def _callable(model: Any) -> Callable[..., Any]:
 def _explained(data: tuple[Tensor, ...], text: str) -> str:
     shapes = ", ".join(str(tuple(x.shape)) for x in data) or "() (none)"
     reason = " ".join(text.split())[:_LONGEST_REASON].rstrip(" .")
-    hint = ""
-    if any(word in text for word in ("dtype", "Float", "float !=", "double !=")):
-        hint = (
-            " Densities are computed in float64, and the model seems to hold a float32 tensor "
-            "of its own: pass it in data or context=."
-        )
-    return f"The model does not run on data of shape {shapes}: {reason}.{hint}"
+    return f"The model does not run on data of shape {shapes}: {reason}."

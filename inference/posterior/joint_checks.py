@@ -8,22 +8,23 @@ import torch
 from pyro import poutine
 from torch import Tensor
 
-from plausible.inference.posterior.sites import RandomLatents, is_deterministic, samples
+from plausible.inference.posterior.double import in_float64
+from plausible.inference.posterior.sites import RandomLatents, samples
 from plausible.models.errors import DataError, ModelError
-from plausible.models.objectives.tracing import is_validated
+from plausible.models.objectives.tracing import is_computed, is_validated
 
 __all__ = [
     "as_context",
     "as_data",
     "check_latents",
     "check_plates",
+    "check_rewritten",
     "example_outside",
-    "in_float64",
     "outside_support",
+    "rewritten",
     "unvalidated",
 ]
 
-_CPU = torch.device("cpu")
 _SHOWN = 5  # numbers of a datum in a message
 
 
@@ -67,13 +68,6 @@ def as_context(context: Any) -> dict[str, Any]:
     return {name: in_float64(value) for name, value in (context or {}).items()}
 
 
-def in_float64(x: Any) -> Any:
-    """A tensor on the CPU, in float64 where it is a float; anything else as it is."""
-    if not isinstance(x, Tensor):
-        return x
-    return x.to(_CPU, torch.float64) if x.dtype.is_floating_point else x.to(_CPU)
-
-
 def check_plates(sites: Mapping[str, Any]) -> None:
     """Raise `ModelError` if a plate takes a part of its rows."""
     for name, site in sites.items():
@@ -106,11 +100,46 @@ def check_latents(latents: Any, enumerated: tuple[str, ...], sites: Mapping[str,
         raise ModelError(f"The model has no latent site{discrete}, so there is nothing to sample.")
 
 
+def check_rewritten(sites: Mapping[str, Any], others: Mapping[str, Any]) -> None:
+    """Raise `ModelError` where `poutine.reparam` leaves another density than the model's.
+
+    Args:
+        sites: of one run at random latent values.
+        others: of another.
+    """
+    for name in rewritten(sites):
+        if torch.equal(sites[name]["value"], others[name]["value"]):
+            raise ModelError(
+                f"The site {name!r} observes data, and Pyro's reparametrisations that draw another "
+                "site for it are for latent sites: they leave the Jacobian out. Leave "
+                f"{name!r} out of the configuration of poutine.reparam."
+            )
+        if f"{name}_aux" in sites:
+            raise ModelError(
+                f"The site {name!r} is rewritten by Pyro's StructuredReparam, which takes the "
+                "guide's own density for a part of the model's: its draws are too narrow. Use "
+                "NeuTraReparam with an AutoMultivariateNormal guide, which is exact."
+            )
+        if f"{name}_shared_latent" in sites:
+            count = sites[name]["fn"].batch_shape.numel()
+            if count != 1:
+                raise ModelError(
+                    f"Pyro's NeuTraReparam adds the Jacobian of all sites to the first, {name!r}, "
+                    f"once for each of its {count} elements, which is another density. Let the "
+                    "model draw a site outside of plates first."
+                )
+
+
+def rewritten(sites: Mapping[str, Any]) -> list[str]:
+    """Names of the sites that `poutine.reparam` has replaced by others."""
+    return [n for n, s in sites.items() if is_computed(s) and not s["infer"].get("_deterministic")]
+
+
 def outside_support(sites: Mapping[str, Any]) -> set[str]:
     """Names of observed sites with values outside their support."""
     names = set()
     for name, site in sites.items():
-        if site["is_observed"] and not is_deterministic(site) and site["value"].numel():
+        if site["is_observed"] and not is_computed(site) and site["value"].numel():
             try:
                 inside = site["fn"].support.check(site["value"])
             except (NotImplementedError, RuntimeError, ValueError):

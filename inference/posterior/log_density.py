@@ -10,8 +10,9 @@ from torch import Tensor
 from plausible.inference.engines.engine import Backend
 from plausible.inference.graphs.capture import Refused
 from plausible.inference.graphs.graph import captured
+from plausible.inference.posterior.double import in_double
 from plausible.inference.posterior.gradient import Gradient, Vector
-from plausible.inference.posterior.joint import Joint, in_double
+from plausible.inference.posterior.joint import Joint
 from plausible.inference.posterior.joint_checks import as_context, as_data
 from plausible.models.errors import ModelError
 
@@ -31,6 +32,7 @@ class LogDensity:
         names: the latent sites, in the order of their parts in the vector.
         deterministic: the sites of `pyro.deterministic`.
         enumerated: discrete latent sites, which are summed out.
+        observed: the sites that score data.
         shapes: shape of every latent and deterministic site's value, constrained.
         dims: a name for each of its dimensions: the plate's, or `<site>_dim_0` and so on.
         hierarchical: whether some latent sites lie in plates and others in none.
@@ -44,6 +46,7 @@ class LogDensity:
         self.names = tuple(joint.latents)
         self.deterministic = tuple(joint.deterministic)
         self.enumerated = joint.enumerated
+        self.observed = tuple(joint.observed)
         self.shapes = {name: tuple(site.shape) for name, site in sites.items()}
         self.dims = {name: site.dims for name, site in sites.items()}
         self.hierarchical = len({site.in_plate for site in joint.latents.values()}) > 1

@@ -12,8 +12,9 @@ import torch
 from plausible.inference.posterior.arguments import check_counts, named
 from plausible.inference.posterior.chains import Settings
 from plausible.inference.posterior.diagnostics import THRESHOLD, Convergence, arviz
+from plausible.inference.posterior.double import in_double
 from plausible.inference.posterior.gradient import Gradient
-from plausible.inference.posterior.joint import Joint, in_double
+from plausible.inference.posterior.joint import Joint
 from plausible.inference.posterior.joint_checks import as_context, as_data
 from plausible.inference.posterior.log_density import LogDensity
 from plausible.inference.posterior.nuts import sampled

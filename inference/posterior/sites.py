@@ -13,14 +13,13 @@ from torch import Tensor
 from torch.distributions import biject_to
 
 from plausible.models.errors import ModelError
-from plausible.models.objectives.tracing import UNSIZED
+from plausible.models.objectives.tracing import UNSIZED, is_computed
 
 __all__ = [
     "Inverted",
     "RandomLatents",
     "Site",
     "Unconstrained",
-    "is_deterministic",
     "samples",
     "site_of",
 ]
@@ -56,6 +55,7 @@ class Unconstrained(Messenger):
         if msg["is_observed"]:
             self._observed.add(msg["name"])
         if msg["name"] in self.values and not msg["is_observed"]:
+            _trace_it(msg)
             self._give_prior(msg)
             transform = biject_to(msg["fn"].support)
             start = self.values[msg["name"]]
@@ -115,6 +115,7 @@ class RandomLatents(Messenger):
                 "that can be mapped and pyro.factor."
             ) from None
         self.shapes[name] = shape
+        _trace_it(msg)
 
 
 class Inverted(Messenger):
@@ -127,9 +128,15 @@ class Inverted(Messenger):
 
     def _pyro_sample(self, msg: Any) -> None:
         if msg["name"] in self.values and not msg["is_observed"]:
+            _trace_it(msg)
             msg["value"] = self.values[msg["name"]]
             inverse = biject_to(msg["fn"].support).inv
             self.unconstrained[msg["name"]] = inverse(msg["value"])
+
+
+def _trace_it(msg: Any) -> None:
+    """Let traces hold a latent site that `ConjugateReparam` hides from them."""
+    msg["infer"] = {k: v for k, v in msg["infer"].items() if k != "_do_not_trace"}
 
 
 def samples(trace: Trace) -> dict[str, Any]:
@@ -151,7 +158,7 @@ def site_of(name: str, site: Any) -> Site:
     """
     fn = site["fn"]
     shape, events = fn.shape(), len(fn.event_shape)
-    if is_deterministic(site):
+    if is_computed(site):
         shape = site["value"].shape
         events = 0 if events == len(shape) else events
     plates = {frame.dim: frame for frame in site["cond_indep_stack"] if frame.vectorized}
@@ -162,14 +169,6 @@ def site_of(name: str, site: Any) -> Site:
     unnamed = iter(range(len(dims)))
     named = tuple(dim or f"{name}_dim_{next(unnamed)}" for dim in dims)
     return Site(shape, named, bool(plates))
-
-
-def is_deterministic(site: Any) -> bool:
-    """Whether a site is one of `pyro.deterministic`, or became one by `poutine.reparam`."""
-    fn = site["fn"]
-    masked = isinstance(fn, dist.MaskedDistribution) and fn._mask is False
-    reparametrised = site["is_observed"] and masked and isinstance(fn.base_dist, dist.Delta)
-    return reparametrised or bool(site["infer"].get("_deterministic"))
 
 
 def _inner(fn: Any) -> Any:

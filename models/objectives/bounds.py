@@ -16,7 +16,7 @@ from torch.distributions import kl_divergence
 from plausible.models.errors import ModelError
 from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.enumeration import Enumerating, enumerated_elbo, is_enumerated
-from plausible.models.objectives.tracing import BatchScale, Program, traces
+from plausible.models.objectives.tracing import BatchScale, Program, observes, traces
 
 __all__ = ["check_particles", "elbo", "joint_log_weight", "log_weights"]
 
@@ -107,8 +107,10 @@ def _reparametrised(model: Trace, guide: Trace, weights: tuple[float, Tensor | f
     for name, site in model.nodes.items():
         if site["type"] != "sample":
             continue
-        if site["is_observed"]:
+        if observes(site):
             log_likelihood = log_likelihood + site["log_prob_sum"]
+        elif site["is_observed"]:  # what a reparametrisation has left of a latent site's density
+            kl = kl - site["log_prob_sum"]
         elif name in sampled:
             kl = kl + guide.nodes[name]["log_prob_sum"] - site["log_prob_sum"]
     for name in extra:
@@ -158,7 +160,7 @@ def _score_function(model: Trace, guide: Trace, weights: tuple[float, Tensor | f
     for name, site in model.nodes.items():
         if site["type"] != "sample":
             continue
-        weight = weights[0] if site["is_observed"] else weights[1]
+        weight = weights[0] if observes(site) else weights[1]
         value = value + _weighted(weight, site["log_prob_sum"])
         surrogate = surrogate + _weighted(weight, site["log_prob_sum"])
         reward = site["log_prob"]

@@ -16,7 +16,7 @@ from torch import Tensor
 from plausible.models.errors import ModelError, PlausibleError
 from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.enumeration_checks import check_against_draws
-from plausible.models.objectives.tracing import BatchScale, Program, Seen, traces, trying
+from plausible.models.objectives.tracing import BatchScale, Program, Seen, observes, traces, trying
 
 __all__ = ["Enumerating", "check_enumeration", "enumerated_elbo", "is_enumerated"]
 
@@ -131,7 +131,7 @@ def _model_costs(model: Trace, guide: Trace, weights: Weights) -> Iterator[tuple
         if name in summed:
             factors.setdefault(place, []).append(inside)
         elif dims.isdisjoint(log_prob._pyro_dims):
-            weight = weights[0] if site["is_observed"] else weights[1]
+            weight = weights[0] if observes(site) else weights[1]
             yield place, packed.scale_and_mask(log_prob, scale=weight)
         else:  # the mask acts inside the logarithm of the sum, the scale outside
             inside = packed.scale_and_mask(inside, mask=site["packed"]["mask"])

@@ -14,6 +14,7 @@ from plausible.models.objectives.tracing import (
     UNSIZED,
     Program,
     Seen,
+    observes,
     probing,
     rows,
     traces,
@@ -258,7 +259,7 @@ def _subsampled(site: Any) -> bool:
 def _check_observed(model: Trace, plates: set[str]) -> None:
     for _, site in _samples(model):
         inside = any(frame.name in plates for frame in site["cond_indep_stack"])
-        if site["is_observed"] and (inside or _subsampled(site)):
+        if observes(site) and (inside or _subsampled(site)):
             return
     raise ModelError(
         "No observed site lies in a plate over the batch, so its weight against the latent "

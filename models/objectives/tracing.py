@@ -22,7 +22,9 @@ __all__ = [
     "Fixed",
     "Program",
     "Seen",
+    "is_computed",
     "is_validated",
+    "observes",
     "probing",
     "rows",
     "traces",
@@ -74,6 +76,26 @@ class Seen(Messenger):
     def _pyro_post_sample(self, msg: Any) -> None:
         if not site_is_subsample(msg):
             self.sites[msg["name"]] = msg
+
+
+def is_computed(site: Any) -> bool:
+    """Whether a site names a value that others determine, and observes nothing.
+
+    So it is with `pyro.deterministic`, and with latent sites that `poutine.reparam` has rewritten:
+    Pyro marks them as observed, with a Delta of the value itself, which holds what is left of the
+    site's log density.
+    """
+    if site["infer"].get("_deterministic"):
+        return True
+    fn = site["fn"]
+    while isinstance(fn, dist.MaskedDistribution | dist.Independent):
+        fn = fn.base_dist
+    return bool(site["is_observed"]) and isinstance(fn, dist.Delta) and fn.v is site["value"]
+
+
+def observes(site: Any) -> bool:
+    """Whether a site scores data."""
+    return bool(site["is_observed"]) and not is_computed(site)
 
 
 def traces(program: Program, batch: Batch) -> tuple[Trace, Trace]:

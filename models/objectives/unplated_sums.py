@@ -10,7 +10,7 @@ from torch import Tensor
 
 from plausible.models.errors import ModelError
 from plausible.models.objectives.batch import Batch, Layout
-from plausible.models.objectives.tracing import Fixed, Program, Seen, traces, trying
+from plausible.models.objectives.tracing import Fixed, Program, Seen, observes, traces, trying
 
 __all__ = ["check_unplated_sums"]
 
@@ -82,7 +82,7 @@ def _unplated(seen: Seen, layout: Layout) -> set[str]:
     for name, site in seen.sites.items():
         frames = site["cond_indep_stack"]
         scaled = any(f.name in layout.plates or f.full_size not in (None, f.size) for f in frames)
-        if site["is_observed"] and not scaled and not site["infer"].get("_deterministic"):
+        if observes(site) and not scaled:
             names.add(name)
     return names
 

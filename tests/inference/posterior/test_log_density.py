@@ -283,14 +283,3 @@ def test_what_cannot_be_sampled_is_refused(
 ) -> None:
     with pytest.raises(error, match=words):
         log_density(model, data)
-
-
-def test_a_tensor_of_another_type_in_the_model_is_named_as_the_cause() -> None:
-    design = torch.ones(5, 2)
-
-    def model(x: Tensor) -> None:
-        slope = pyro.sample("slope", dist.Normal(torch.zeros(2), 1.0).to_event(1))
-        pyro.sample("x", dist.Normal(design @ slope, 1.0).to_event(1), obs=x)
-
-    with pytest.raises(ModelError, match="hold a float32 tensor of its own"):
-        log_density(model, X)
