@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from plausible.inference.posterior.convergence import bulk_ess, r_hat
+
 __all__ = ["THRESHOLD", "Convergence", "arviz", "largest_r_hat"]
 
 THRESHOLD = 1.01
@@ -39,39 +41,32 @@ class Convergence:
     """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
-        self._columns = list(_columns(values))
-        if not self._columns:
-            self._columns = [("every site", np.zeros((2, 4)))]
-        ess = [_number(arviz().ess(x)) for _, x in self._columns]
-        self.ess, self.scarcest = min(zip(ess, self._names(), strict=True))
+        names, draws = _moving(values)
+        if not names:
+            names, draws = ["every site"], np.zeros((2, 4, 1))
+        sizes = bulk_ess(draws)
+        self.ess, self.scarcest = float(sizes.min()), names[int(sizes.argmin())]
         self.r_hat, self.worst = largest_r_hat(values)
         self.not_finite = [n for n, x in values.items() if not np.isfinite(x).all()]
-
-    def _names(self) -> list[str]:
-        return [name for name, _ in self._columns]
 
 
 def largest_r_hat(values: Mapping[str, Any]) -> tuple[float, str]:
     """The largest R-hat of all components, and the one that it belongs to."""
-    ratios = [(_r_hat(x), name) for name, x in _columns(values) if x.shape[0] > 1]
-    return max(ratios, default=(float("nan"), ""))
+    names, draws = _moving(values)
+    if not names or draws.shape[0] == 1:
+        return float("nan"), ""
+    ratios = r_hat(draws)
+    return float(ratios.max()), names[int(ratios.argmax())]
 
 
-def _columns(values: Mapping[str, Any]) -> Any:
+def _moving(values: Mapping[str, Any]) -> tuple[list[str], Any]:
+    """The components that are finite and not the same in all draws, (chains, draws, components)."""
+    names, parts = [], []
     for site, array in values.items():
-        shape = array.shape[2:]
-        for index in np.ndindex(shape):
-            x = np.asarray(array[(slice(None), slice(None), *index)], dtype=np.float64)
-            if np.isfinite(x).all() and np.ptp(x) > 0:
-                yield site + (f"[{', '.join(map(str, index))}]" if index else ""), x
-
-
-def _r_hat(x: Any) -> float:
-    if (np.ptp(x, axis=1) == 0).all():
-        return float("inf")
-    value = _number(arviz().rhat(x))
-    return value if np.isfinite(value) else float("inf")
-
-
-def _number(value: Any) -> float:
-    return float(np.asarray(value))
+        x = np.asarray(array, dtype=np.float64).reshape(*array.shape[:2], -1)
+        kept = np.isfinite(x).all((0, 1)) & (np.ptp(x, axis=(0, 1)) > 0)
+        parts.append(x[:, :, kept])
+        indices = np.ndindex(array.shape[2:])
+        labels = [site + (f"[{', '.join(map(str, index))}]" if index else "") for index in indices]
+        names += [label for label, keep in zip(labels, kept, strict=True) if keep]
+    return names, np.concatenate(parts, axis=2) if parts else np.zeros((1, 0, 0))

@@ -54,9 +54,10 @@ class Unconstrained(Messenger):
     def _pyro_sample(self, msg: Any) -> None:
         if msg["is_observed"]:
             self._observed.add(msg["name"])
-        if msg["name"] in self.values and not msg["is_observed"]:
+            return
+        self._give_prior(msg)
+        if msg["name"] in self.values:
             _trace_it(msg)
-            self._give_prior(msg)
             transform = biject_to(msg["fn"].support)
             start = self.values[msg["name"]]
             msg["value"] = transform(start)

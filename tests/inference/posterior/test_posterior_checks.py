@@ -213,6 +213,24 @@ def test_missing_values_by_obs_mask_have_their_posterior() -> None:
     np.testing.assert_allclose(density.constrain(at)["x"], [1.0, 0.5, 2.0])
 
 
+def test_discrete_values_that_are_partly_observed_sum_to_one() -> None:
+    """m ~ N(0, 1), k_i ~ Bernoulli(.3), y_i ~ N(m + k_i, 1), the second of three k missing."""
+    y, seen = torch.tensor([0.5, 1.0, -0.2]), torch.tensor([True, False, True])
+    k = torch.tensor([1.0, 0.0, 0.0])
+
+    def model(k: Tensor, y: Tensor, seen: Tensor) -> None:
+        m = pyro.sample("m", dist.Normal(0.0, 1.0))
+        with pyro.plate("d", len(y)):
+            k = pyro.sample("k", dist.Bernoulli(0.3), obs=k, obs_mask=seen)
+            pyro.sample("y", dist.Normal(m + k, 1.0), obs=y)
+
+    m = 0.4
+    expected = normal(m, 0.0) + math.log(0.3) + normal(0.5, m + 1) + math.log(0.7)
+    expected += normal(-0.2, m)
+    expected += math.log(0.3 * math.exp(normal(1.0, m + 1)) + 0.7 * math.exp(normal(1.0, m)))
+    assert value(model, m, (k, y, seen)) == pytest.approx(expected, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     "site",
     [
