@@ -53,7 +53,9 @@ if TYPE_CHECKING:  # for tools that read types; tests/test_lazy.py holds it to t
         Annealing,
         CosineDecay,
         GeometricDecay,
+        Plateau,
         Schedule,
+        StepDecay,
     )
 
 __all__ = [
@@ -93,12 +95,14 @@ __all__ = [
     "NormalMixture",
     "Objective",
     "Optimizer",
+    "Plateau",
     "PlausibleError",
     "Player",
     "Regressor",
     "Renyi",
     "Schedule",
     "StepCount",
+    "StepDecay",
     "TrainingError",
     "UnknownName",
     "likelihood",
@@ -127,6 +131,6 @@ lazy(
         "objectives.maximum_likelihood": "MaximumLikelihood",
         "objectives.objective": "Objective Player StepCount",
         "objectives.optimizers": "Adam AdamW ClippedAdam Optimizer SGD",
-        "objectives.schedules": "Annealing CosineDecay GeometricDecay Schedule",
+        "objectives.schedules": "Annealing CosineDecay GeometricDecay Plateau Schedule StepDecay",
     },
 )

@@ -1,12 +1,14 @@
 """What an optimiser moves, with its state: the same for every engine and in every checkpoint."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from plausible.models.objectives.optimizers import Moments, Optimizer
+from plausible.models.objectives.schedules import Plateau
 
 __all__ = ["OptimizerState"]
 
@@ -18,10 +20,17 @@ class OptimizerState:
         parameters: what is moved.
         moments: the optimiser's state, by name and parameter.
         step: number of steps done, a scalar tensor.
+        plateau: the learning rate, where it follows the validation loss; of this run alone.
     """
 
     def __init__(self, optimizer: Optimizer, parameters: Sequence[Tensor]) -> None:
-        self.optimizer, self.parameters = optimizer, list(parameters)
+        self.parameters = list(parameters)
+        self.plateau: Plateau | None = None
+        if isinstance(optimizer.lr, Plateau):
+            ones = torch.ones((), device=self.parameters[0].device)
+            self.plateau = replace(optimizer.lr, scale=ones)
+            optimizer = replace(optimizer, lr=self.plateau)
+        self.optimizer = optimizer
         self.moments: Moments = optimizer.begin([p.detach() for p in self.parameters])
         self.step = torch.zeros((), device=self.parameters[0].device)
 

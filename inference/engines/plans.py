@@ -251,7 +251,7 @@ class Plan:
         owned = {i for player in groups for group in player for i in group.weights}
         return Rounds(
             turns={i: graph.turn() for i, graph in self.graphs.items()},
-            optimizers=[_portable(state) for state in self.players.optimizer_states],
+            optimizers=[_portable(state)[0] for state in self.players.optimizer_states],
             groups=groups,
             order=self.turns,
             after=self.after.operations if self.after is not None else None,
@@ -267,7 +267,9 @@ class Plan:
     def fixed(self) -> list[Tensor]:
         """What goes where the inputs of `Rounds` say "fixed"."""
         own = [x for graph in self.graphs.values() for x in graph.graph.fixed]
-        return own + (self.after.fixed if self.after is not None else [])
+        own += self.after.fixed if self.after is not None else []
+        rates = (_portable(state)[1] for state in self.players.optimizer_states)
+        return own + [x for read in rates for x in read]
 
     def work(self) -> float:
         """Roughly how many numbers the graphs make a round; a product of matrices counts more."""
@@ -282,12 +284,13 @@ class Plan:
         return sum(self.graphs[turn].graph.operations.count for turn in self.turns)
 
 
-def _portable(state: OptimizerState) -> Optimizer:
-    """The optimiser with its schedule as a graph: another process need not know a user's class."""
+def _portable(state: OptimizerState) -> tuple[Optimizer, list[Tensor]]:
+    """The optimiser with its schedule as a graph, and the tensors that this reads.
+
+    Another process need not know a user's class.
+    """
     optimizer, rate = state.optimizer, state.optimizer.lr
     if not isinstance(rate, Schedule):
-        return optimizer
-    graph = captured(lambda step: [rate.at(step)], [], [state.step])
-    if graph.held:
-        raise Refused("its learning rate holds a tensor")
-    return replace(optimizer, lr=Rate(graph.operations))
+        return optimizer, []
+    graph = captured(lambda step: [rate.at(step)], [], [state.step], held_steady=False)
+    return replace(optimizer, lr=Rate(graph.operations, len(graph.fixed))), graph.fixed

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from plausible.inference.engines.batches import Batches
 from plausible.inference.engines.optimizer_state import OptimizerState
 from plausible.inference.isolation import OwnParameters, on_device
 from plausible.inference.program import Program
@@ -104,6 +105,19 @@ class Players:
             raise ModelError(f"The {name} does not depend on any parameter that it may move.")
         own = self.optimizer_states[i].parameters
         return loss.detach(), list(torch.autograd.grad(loss, own, allow_unused=True))
+
+    def gradient_norms(self, number: int, batches: Batches) -> dict[str, Tensor]:
+        """The norm of each parameter's gradient on the batch of a round, by name.
+
+        Nothing moves; what a player moves and its loss does not depend on has the norm zero.
+        """
+        norms, batch = {}, batches.at(number)
+        with _kept([*self.program.buffers(), *self.state.buffers()]), torch.enable_grad():
+            for i in sorted(set(self.turns(number))):
+                own = self.optimizer_states[i].parameters
+                for p, g in zip(own, self._loss_and_gradients(i, batch)[1], strict=True):
+                    norms[self._names[id(p)]] = p.new_zeros(()) if g is None else g.norm()
+        return norms
 
     def after_step(self) -> None:
         """What the objective does after a round."""

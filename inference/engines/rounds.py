@@ -1,8 +1,8 @@
 """Rounds: players' graphs and their optimisers, several rounds in one function of flat tensors."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -16,12 +16,20 @@ __all__ = ["Group", "Rate", "Rounds", "Turn", "cut", "padded"]
 
 @dataclass(frozen=True)
 class Rate:
-    """A learning rate as a captured graph of the step."""
+    """A learning rate as a captured graph of the step.
+
+    Attributes:
+        graph: from the step and the tensors that it reads besides to the rate.
+        fixed: number of those tensors.
+        read: the tensors themselves, inside `Rounds`.
+    """
 
     graph: Operations
+    fixed: int = 0
+    read: tuple[Tensor, ...] = ()
 
     def at(self, step: Tensor) -> Tensor:
-        return self.graph(step)[0]
+        return self.graph(step, *self.read)[0]
 
 
 @dataclass(frozen=True)
@@ -91,9 +99,10 @@ class Rounds:
     """One or more rounds of all players as a function of flat tensors, ready to be compiled.
 
     Inputs, in order: for every player its groups (the value, then its moments) and its step; the
-    other weights; the players' fixed tensors; the batch; the noise, shape (rounds, draws); the
-    number of rounds to do, where there are several. The state is changed in place. With more than
-    one round nothing moves any more after a loss that is not finite.
+    other weights; the fixed tensors of the players and of their learning rates; the batch; the
+    noise, shape (rounds, draws); the number of rounds to do, where there are several. The state is
+    changed in place. With more than one round nothing moves any more after a loss that is not
+    finite.
 
     Attributes:
         turns: of every player that acts.
@@ -175,6 +184,7 @@ class Rounds:
             others=[next(given) for _ in self.others],
             fixed={i: [next(given) for _ in range(t.fixed)] for i, t in self.turns.items()},
             after_fixed=[next(given) for _ in range(self.after_fixed)],
+            optimizers=[_reading(optimizer, lambda: next(given)) for optimizer in self.optimizers],
             batch=[next(given) for _ in range(self.batch)],
             noise=next(given) if self.draws else None,
             rounds=next(given) if self.count > 1 else None,
@@ -201,7 +211,8 @@ class Rounds:
             finite = loss.isfinite()
             alive = finite if alive is None else alive & finite
             allowed = finite if go is None else go & finite
-            state[i] = self._moved(i, state[i], gradients, allowed)
+            optimizer = given.optimizers[i]
+            state[i] = self._moved(i, optimizer, state[i], gradients, allowed)
             losses.append(loss)
         return torch.stack(losses), alive
 
@@ -224,10 +235,15 @@ class Rounds:
         return which, [state[j][0] for j in which], flat, moments
 
     def _moved(
-        self, turn: int, state: list[list[Tensor]], gradients: list[Tensor], go: Tensor
+        self,
+        turn: int,
+        optimizer: Optimizer,
+        state: list[list[Tensor]],
+        gradients: list[Tensor],
+        go: Tensor,
     ) -> list[list[Tensor]]:
         """A player's state after its step: groups whose parameters have no gradient stay."""
-        optimizer, (*values, (step,)) = self.optimizers[turn], state
+        *values, (step,) = state
         which, parameters, flat, moments = self._to_move(turn, values, gradients)
         if self.in_place:
             optimizer.update_in_place(parameters, flat, moments, step.add_(go), go)
@@ -249,14 +265,24 @@ class _Inputs:
     others: list[Tensor]
     fixed: dict[int, list[Tensor]]
     after_fixed: list[Tensor]
+    optimizers: list[Optimizer]
     batch: list[Tensor]
     noise: Tensor | None
     rounds: Tensor | None
 
 
+def _reading(optimizer: Optimizer, read: Callable[[], Tensor]) -> Optimizer:
+    """The optimiser whose learning rate has the tensors that it reads."""
+    rate = optimizer.lr
+    if not isinstance(rate, Rate) or not rate.fixed:
+        return optimizer
+    return replace(optimizer, lr=replace(rate, read=tuple(read() for _ in range(rate.fixed))))
+
+
 def _rule(optimizer: Optimizer) -> str:
     """What an optimiser does, as a graph: its name does not say what a user's schedule computes."""
     names = list(optimizer.moments)
+    optimizer = _reading(optimizer, lambda: torch.ones((), device="cpu"))
 
     def step(parameter: Tensor, gradient: Tensor, step: Tensor, *values: Tensor) -> list[Tensor]:
         moments = {name: [value] for name, value in zip(names, values, strict=True)}

@@ -1,5 +1,6 @@
 """Every picture of a trained model: functions from tensors to figures, without global state."""
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -34,7 +35,11 @@ _FAINT = "#c9c9e6"
 
 @styled
 def loss_curve(
-    losses: Tensor, *, floor: float | None = None, unit: str = "nats per datum"
+    losses: Tensor,
+    *,
+    floor: float | None = None,
+    unit: str = "nats per datum",
+    validation: Mapping[int, float] | None = None,
 ) -> Figure:
     """The loss at every step, faint, and its running median over 2 % of the steps.
 
@@ -45,6 +50,7 @@ def loss_curve(
         losses: loss at each step, (steps,).
         floor: the lowest value that any model can reach, where that is known; in the same unit.
         unit: what the loss is counted in.
+        validation: loss on other data, by step; its lowest point is marked.
 
     Returns:
         The figure, with one axes.
@@ -54,7 +60,8 @@ def loss_curve(
     """
     figure = Figure(figsize=(7, 3.5), layout="constrained")
     axes = figure.add_subplot()
-    _draw_losses(axes, losses, floor)
+    judged = {s: v for s, v in (validation or {}).items() if s and math.isfinite(v)}
+    _draw_losses(axes, losses, floor, judged)
     axes.set_xlabel("step")
     axes.set_ylabel(f"loss, {unit}")
     return figure
@@ -79,13 +86,15 @@ def player_curves(losses: Mapping[str, Tensor]) -> Figure:
     figure = Figure(figsize=(7, 0.8 + 2.2 * len(losses)), layout="constrained")
     panels = figure.subplots(len(losses), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (name, values) in zip(panels, losses.items(), strict=True):
-        _draw_losses(axes, values, None)
+        _draw_losses(axes, values, None, {})
         axes.set_ylabel(name)
     panels[-1].set_xlabel("step")
     return figure
 
 
-def _draw_losses(axes: Axes, losses: Tensor, floor: float | None) -> None:
+def _draw_losses(
+    axes: Axes, losses: Tensor, floor: float | None, validation: Mapping[int, float]
+) -> None:
     _check_vectors(losses=losses)
     losses = losses.detach().cpu().double()
     steps = torch.arange(1, len(losses) + 1)
@@ -108,6 +117,8 @@ def _draw_losses(axes: Axes, losses: Tensor, floor: float | None) -> None:
 
     settled = losses[len(losses) // 20 :]
     low, high = settled.min().item(), settled.max().item()
+    judged = [v for s, v in validation.items() if s > len(losses) // 20]
+    low, high = min([low, *judged]), max([high, *judged])
     if floor is not None:
         low, high = min(low, floor), max(high, floor)
         axes.axhline(floor, color=CLASS_COLOURS[1], linewidth=1, linestyle=(0, (5, 3)))
@@ -120,6 +131,8 @@ def _draw_losses(axes: Axes, losses: Tensor, floor: float | None) -> None:
             va="top",
             color=CLASS_COLOURS[1],
         )
+    if judged:
+        _draw_validation(axes, validation)
     room = (high - low) or 1.0
     axes.set_ylim(low - (0.12 if floor is not None else 0.05) * room, high + 0.05 * room)
     if losses[0].item() > high:
@@ -138,6 +151,25 @@ def _draw_losses(axes: Axes, losses: Tensor, floor: float | None) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+
+
+def _draw_validation(axes: Axes, losses: Mapping[int, float]) -> None:
+    """The losses on other data, and a word at the lowest."""
+    colour = CLASS_COLOURS[2]
+    axes.plot(list(losses), list(losses.values()), color=colour, linewidth=1.2, marker=".")
+    best = min(losses, key=losses.__getitem__)
+    axes.plot([best], [losses[best]], color=colour, marker="o", markersize=6)
+    right = best > max(losses) / 2
+    axes.annotate(
+        f"validation, lowest {number(losses[best], ',.5g')} at step {best:,}",
+        (best, losses[best]),
+        xytext=(-8 if right else 8, -4),
+        textcoords="offset points",
+        ha="right" if right else "left",
+        va="top",
+        color=colour,
+        path_effects=[withStroke(linewidth=2.5, foreground="white")],
+    )
 
 
 @styled

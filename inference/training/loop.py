@@ -237,7 +237,9 @@ class Run:
         """Show the run to the callbacks; what they draw at random does not change it."""
         losses = dict(zip(self.names, self.losses[self.step - 1], strict=True))
         validation = dict(self.judge.losses) if self.judge else {}
-        progress = Progress(self.model, self.step, self.steps, epoch, losses, validation)
+        progress = Progress(
+            self.model, self.step, self.steps, epoch, losses, validation, _norms=self._norms
+        )
         try:
             with random_state_kept(self.device):
                 for callback in self.callbacks:
@@ -249,6 +251,10 @@ class Run:
                     error.add_note(f"The run up to step {self.step} was saved in {self.written}.")
             raise
         return progress.stopped
+
+    def _norms(self) -> dict[str, Tensor]:
+        with random_state_kept(self.device):
+            return self.prepared.players.gradient_norms(self.step - 1, self.batches)
 
     def _save(self) -> None:
         """Write a checkpoint, but never one whose weights are not finite."""

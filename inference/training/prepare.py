@@ -22,7 +22,7 @@ from plausible.inference.training.checkpoints import load_weights, writable_fold
 from plausible.inference.training.request import Request
 from plausible.inference.training.supports import check_supports
 from plausible.inference.training.validation import Judge
-from plausible.models.errors import CheckpointError
+from plausible.models.errors import CheckpointError, ModelError
 from plausible.models.objectives.batch import Batch, Layout
 
 if TYPE_CHECKING:
@@ -96,6 +96,10 @@ def prepare(asked: Request, fabric: "Fabric") -> Prepared:
     if asked.judged is not None:
         judged = asked.judged.to(device)
         judge = Judge(players, judged, batches, asked.every, asked.patience)
+    elif any(optimizer.plateau is not None for optimizer in players.optimizer_states):
+        raise ModelError(
+            "The learning rate is a Plateau, which follows the validation loss: pass validation=."
+        )
     folder = writable_folder(asked.out) if asked.out is not None else None
     none = torch.zeros(0, len(players.names), device="cpu")
     done: Mapping[str, Any] = {"step": 0, "seconds": 0.0, "losses": none, "engine": None}

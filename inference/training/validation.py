@@ -138,6 +138,7 @@ class Judge:
         loss = self.losses[step] = self._loss()
         if not regular:
             self._final = step
+        self._tell_rates()
         best = math.inf if self.best_step is None else self.losses[self.best_step]
         if loss < best:
             self.best_step = step
@@ -169,6 +170,13 @@ class Judge:
             part: {name: x.to(own[name].device) for name, x in state["best"][part].items()}
             for part, own in self._weights().items()
         }
+        self._tell_rates()
+
+    def _tell_rates(self) -> None:
+        """Learning rates that follow the validation loss do so."""
+        for state in self.players.optimizer_states:
+            if state.plateau is not None:
+                state.plateau.follow([*self.losses.values()])
 
     def _weights(self) -> dict[str, dict[str, Tensor]]:
         """The tensors themselves, of the program and of the objective."""

@@ -42,6 +42,7 @@ def elbo(
     reconstruction: float = 1.0,
     beta: Tensor | float = 1.0,
     sampled: bool = True,
+    particles: int | None = None,
 ) -> Tensor:
     """One draw of the evidence lower bound of the whole data set, in nats.
 
@@ -60,6 +61,8 @@ def elbo(
         reconstruction: weight w of the observed sites.
         beta: weight of the KL term (Higgins et al. 2017; annealing: Bowman et al. 2016).
         sampled: draw the latents; False puts the guide's mean in place of the draw.
+        particles: draws side by side, whose mean is taken, on a dimension to the left of all
+            plates; None for one draw without such a dimension.
 
     Returns:
         A scalar whose value is the estimate and whose gradient is unbiased.
@@ -69,15 +72,34 @@ def elbo(
     """
     layout = batch.layout
     assert layout is not None
+    nesting, weights = layout.nesting, (reconstruction, beta)
+    if particles is not None:
+        program, nesting = _SideBySide(program, particles, nesting), nesting + 1
     draws = nullcontext() if sampled else _Mean()
     with BatchScale(layout.plates, batch.total / batch.size), draws:
-        model, guide = traces(Enumerating(program, layout.nesting), batch)
-    weights = (reconstruction, beta)
+        model, guide = traces(Enumerating(program, nesting), batch)
     if is_enumerated(model, guide):
-        return enumerated_elbo(model, guide, weights)
-    if all(getattr(site["fn"], "has_rsample", False) for site in _latent(guide)):
-        return _reparametrised(model, guide, weights)
-    return _score_function(model, guide, weights)
+        total = enumerated_elbo(model, guide, weights)
+    elif all(getattr(site["fn"], "has_rsample", False) for site in _latent(guide)):
+        total = _reparametrised(model, guide, weights)
+    else:
+        total = _score_function(model, guide, weights)
+    return total / particles if particles is not None else total
+
+
+class _SideBySide:
+    """A program in a plate of particles; what enumerates its sites has to stand around it."""
+
+    def __init__(self, program: Program, particles: int, nesting: int) -> None:
+        self.program, self.particles, self.dim = program, particles, -1 - nesting
+
+    def model(self, *args: Any, **kwargs: Any) -> Any:
+        with pyro.plate("_particles", self.particles, dim=self.dim):
+            return self.program.model(*args, **kwargs)
+
+    def guide(self, *args: Any, **kwargs: Any) -> Any:
+        with pyro.plate("_particles", self.particles, dim=self.dim):
+            return self.program.guide(*args, **kwargs)
 
 
 def _latent(trace: Trace) -> list[Any]:

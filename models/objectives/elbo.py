@@ -11,6 +11,7 @@ from plausible.models.objectives.bounds import check_particles, elbo
 from plausible.models.objectives.enumeration import check_enumeration
 from plausible.models.objectives.objective import Objective, Player, StepCount, trainable
 from plausible.models.objectives.optimizers import Adam, Optimizer
+from plausible.models.objectives.particles import check_vectorized
 from plausible.models.objectives.plates import checked_layout
 from plausible.models.objectives.schedules import Schedule, value_at
 
@@ -35,11 +36,14 @@ class ELBO(Objective):
         reconstruction: weight w of the reconstruction.
         sampled: draw the latents; False decodes the guide's mean.
         optimizer: moves every parameter of model and guide.
-        particles: independent draws of the bound a step, whose mean is taken. They run one after
-            the other, so that a model need not be written for a further dimension.
+        particles: independent draws of the bound a step, whose mean is taken.
+        vectorized: make the draws side by side, in one run of model and guide with a dimension of
+            particles to the left of all plates. False runs one after the other, so that a model
+            need not be written for that dimension.
 
     Raises:
-        ModelError: unless there is at least one particle.
+        ModelError: unless there is at least one particle; from `fit`, if the program does not give
+            the same with a dimension of particles.
 
     Source: Kingma and Welling, Auto-Encoding Variational Bayes (2014).
     """
@@ -49,6 +53,7 @@ class ELBO(Objective):
     sampled: bool = True
     optimizer: Optimizer = field(default=Adam())
     particles: int = 1
+    vectorized: bool = False
 
     def __post_init__(self) -> None:
         check_particles(self, self.particles)
@@ -63,6 +68,8 @@ class ELBO(Objective):
         layout, seen = checked_layout(model, batch, other)
         weights = (self.reconstruction, value_at(self.beta, torch.zeros(())))
         check_enumeration(model, replace(batch, layout=layout), weights, seen)
+        if self.vectorized:
+            check_vectorized(model, replace(batch, layout=layout), sampled=self.sampled)
         return layout
 
     def after_step(self, model: Any, state: StepCount) -> None:
@@ -70,9 +77,12 @@ class ELBO(Objective):
 
     def _loss(self, model: Any, batch: Batch, state: StepCount) -> Tensor:
         beta = value_at(self.beta, state.step)
-        w = self.reconstruction
-        bounds = [
-            elbo(model, batch, reconstruction=w, beta=beta, sampled=self.sampled)
-            for _ in range(self.particles)
-        ]
+        terms: Any = {
+            "reconstruction": self.reconstruction,
+            "beta": beta,
+            "sampled": self.sampled,
+        }
+        if self.vectorized:
+            return -elbo(model, batch, **terms, particles=self.particles) / batch.represented
+        bounds = [elbo(model, batch, **terms) for _ in range(self.particles)]
         return -sum(bounds[1:], bounds[0]) / (self.particles * batch.represented)

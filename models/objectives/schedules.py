@@ -1,7 +1,8 @@
 """Schedules: learning rates and weights that depend on the step, by tensor operations alone."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -9,7 +10,15 @@ from torch import Tensor
 
 from plausible.models.errors import ModelError
 
-__all__ = ["Annealing", "CosineDecay", "GeometricDecay", "Schedule", "value_at"]
+__all__ = [
+    "Annealing",
+    "CosineDecay",
+    "GeometricDecay",
+    "Plateau",
+    "Schedule",
+    "StepDecay",
+    "value_at",
+]
 
 
 @runtime_checkable
@@ -118,3 +127,82 @@ class GeometricDecay:
     def at(self, step: Tensor) -> Tensor:
         done = (step / self.steps).clamp(max=1.0)
         return self.start * torch.exp(math.log(self.end / self.start) * done)
+
+
+@dataclass(frozen=True)
+class StepDecay:
+    r"""A number that falls by a factor every so many steps.
+
+    .. math:: a_t = a_0\, f^{\lfloor t / T \rfloor}
+
+    Args:
+        start: number of the first T steps.
+        factor: what the number is multiplied by, f.
+        every: steps T between two falls.
+
+    Raises:
+        ModelError: unless start and factor are positive and `every` at least 1.
+    """
+
+    start: float
+    factor: float
+    every: int
+
+    def __post_init__(self) -> None:
+        if not (self.start > 0 and self.factor > 0 and self.every >= 1):
+            raise ModelError(f"{self} needs a positive start and factor and every of at least 1.")
+
+    def at(self, step: Tensor) -> Tensor:
+        falls = torch.floor((step + 0.5) / self.every)  # away from where rounding decides
+        return self.start * torch.pow(self.factor, falls)
+
+
+@dataclass(frozen=True)
+class Plateau:
+    r"""A learning rate that falls when the validation loss no longer does.
+
+    .. math:: a_t = a_0\, f^{k}
+
+    Here k counts how often `patience` validations in a row brought no new lowest loss; after each
+    time the count begins again. It needs `fit(validation=...)`. A run of `fit` has a copy with a
+    `scale` of its own, so that one description serves any number of runs.
+
+    Args:
+        start: learning rate at the start.
+        factor: what it is multiplied by, f.
+        patience: validations without a new lowest loss until it falls.
+        scale: :math:`f^k` now, a scalar tensor; `fit` sets it.
+
+    Raises:
+        ModelError: unless start is positive, the factor above 0 and below 1, and patience a whole
+            number of at least 1.
+
+    Source: as PyTorch's ReduceLROnPlateau.
+    """
+
+    start: float
+    factor: float = 0.1
+    patience: int = 10
+    scale: Tensor = field(
+        default_factory=lambda: torch.ones((), device="cpu"), repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        if not (self.start > 0 and 0 < self.factor < 1 and self.patience >= 1):
+            raise ModelError(
+                f"{self} needs a positive start, a factor between 0 and 1 and patience of at "
+                "least 1."
+            )
+
+    def at(self, step: Tensor) -> Tensor:
+        return self.start * self.scale
+
+    def follow(self, losses: Sequence[float]) -> None:
+        """Set the scale to what it is after these validations, all since the start of the run."""
+        best, waited, falls = math.inf, 0, 0
+        for loss in losses:
+            waited = 0 if loss < best else waited + 1
+            best = min(best, loss)
+            if waited == self.patience:
+                waited, falls = 0, falls + 1
+        self.scale.fill_(self.factor**falls)

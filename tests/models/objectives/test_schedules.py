@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 import torch
 
-from plausible.models import Annealing, CosineDecay, GeometricDecay, ModelError, Schedule
+from plausible.models import (
+    Annealing,
+    CosineDecay,
+    GeometricDecay,
+    ModelError,
+    Plateau,
+    Schedule,
+    StepDecay,
+)
 from plausible.models.objectives.schedules import value_at
 
 
@@ -30,6 +38,23 @@ def test_geometric_changes_by_one_factor_and_stays(start: float, end: float) -> 
     torch.testing.assert_close(factors, torch.full_like(factors, (end / start) ** 0.1))
     assert float(values[0]) == start
     torch.testing.assert_close(values[10:], torch.full_like(values[10:], end))
+
+
+@pytest.mark.parametrize("every", [1, 7, 100])
+def test_a_step_decay_falls_exactly_at_its_steps(every: int) -> None:
+    values = StepDecay(2.0, 0.5, every).at(torch.arange(10.0 * every))
+    expected = 2.0 * 0.5 ** torch.arange(10.0).repeat_interleave(every)
+    torch.testing.assert_close(values, expected)
+
+
+# Seen failing with: the count of patience not begun again after a fall.
+def test_a_plateau_falls_each_time_that_its_patience_ends() -> None:
+    plateau, step = Plateau(1.0, factor=0.5, patience=2), torch.tensor(0.0)
+    losses, rates = [5.0, 4.0, 4.0, 4.5, 3.0, 3.5, float("nan"), 3.1, 3.2, 2.0], []
+    for k in range(len(losses)):
+        plateau.follow(losses[: k + 1])
+        rates.append(float(plateau.at(step)))
+    assert rates == [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125]
 
 
 def test_annealing_is_a_line_that_stays() -> None:
@@ -59,6 +84,10 @@ def test_a_schedule_gives_a_tensor_and_a_number_stays_one(schedule: Schedule) ->
         (lambda: GeometricDecay(0.0, 0.1, 10), "positive start and end"),
         (lambda: GeometricDecay(0.1, 0.0, 10), "positive start and end"),
         (lambda: GeometricDecay(0.1, 0.2, 0), "steps of at least 1"),
+        (lambda: StepDecay(0.1, 0.5, 0), "every of at least 1"),
+        (lambda: StepDecay(0.1, 0.0, 5), "positive start and factor"),
+        (lambda: Plateau(0.1, factor=1.0), "factor between 0 and 1"),
+        (lambda: Plateau(0.1, patience=0), "patience of at least 1"),
     ],
 )
 def test_what_is_not_a_schedule_is_refused(make: Callable[[], Any], says: str) -> None:
