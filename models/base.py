@@ -11,7 +11,7 @@ from pyro.distributions import TorchDistribution
 from pyro.nn import PyroModule
 from torch import Tensor
 
-from plausible.models.errors import ModelError
+from plausible.models.errors import DataError, ModelError
 from plausible.models.likelihoods.likelihood import Likelihood
 from plausible.models.objectives.elbo import ELBO
 from plausible.models.objectives.objective import Objective
@@ -22,6 +22,7 @@ __all__ = [
     "GenerativeModel",
     "LatentModel",
     "Model",
+    "check_precision",
     "from_config",
     "up_to_date",
     "with_prior",
@@ -86,6 +87,23 @@ class Model(PyroModule):
         cls = type(self)
         arguments = {k: _plain(cls, k, v) for k, v in self._arguments.items()}
         return {"class": cls.registered_name, "arguments": arguments}
+
+
+def check_precision(model: Model, *batch: Any) -> None:
+    """Raise `DataError` unless data are tensors, the first, which networks see, of their type."""
+    for x in batch:
+        if not isinstance(x, Tensor):
+            raise DataError(
+                f"A {type(model).__name__} takes tensors, but got a {type(x).__name__}. Convert it "
+                "with torch.as_tensor."
+            )
+    weights = next(model.parameters(), batch[0])
+    if batch[0].is_floating_point() and batch[0].dtype != weights.dtype:
+        raise DataError(
+            f"The data are {batch[0].dtype}, but the weights of this {type(model).__name__} are "
+            f"{weights.dtype}. Convert one of the two: x.to({weights.dtype}), or "
+            f"model.to({batch[0].dtype})."
+        )
 
 
 class GenerativeModel(Model):

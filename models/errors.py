@@ -10,7 +10,17 @@ __all__ = [
     "PlausibleError",
     "TrainingError",
     "UnknownName",
+    "reason_of",
 ]
+
+_LONGEST = 300
+# What PyTorch says of a mistake in a model, and what that means there.
+_MEANINGS = {
+    "Can't call numpy() on Tensor that requires grad": (
+        "a value is handed to NumPy, through which no gradient passes. Compute with torch "
+        "throughout (torch.exp, not np.exp)"
+    ),
+}
 
 
 class PlausibleError(Exception):
@@ -31,6 +41,13 @@ class TrainingError(PlausibleError, RuntimeError):
 
 class CheckpointError(PlausibleError, RuntimeError):
     """A checkpoint is missing, incomplete, foreign, or does not belong to this run."""
+
+
+def reason_of(error: BaseException) -> str:
+    """What Pyro or PyTorch said, in one line of bounded length without a full stop."""
+    text = " ".join(str(error).partition("Trace Shapes:")[0].split()) or type(error).__name__
+    meaning = next((meaning for words, meaning in _MEANINGS.items() if words in text), text)
+    return meaning[:_LONGEST].rstrip(" .")
 
 
 class UnknownName(PlausibleError, ValueError):

@@ -12,7 +12,7 @@ from plausible.inference.engines.batches import Batches
 from plausible.inference.engines.optimizer_state import OptimizerState
 from plausible.inference.isolation import OwnParameters, on_device
 from plausible.inference.program import Program
-from plausible.models.errors import ModelError, PlausibleError
+from plausible.models.errors import ModelError, PlausibleError, reason_of
 from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.objective import Objective, Player
 from plausible.models.objectives.tracing import probing, trying
@@ -101,6 +101,8 @@ class Players:
             if isinstance(loss, Tensor):
                 given = f"of shape {tuple(loss.shape)}"
             raise ModelError(f"The {name} must be a scalar tensor, but is {given}.")
+        if loss.is_complex():
+            raise ModelError(f"The {name} is complex ({loss.dtype}); a loss is a real number.")
         if not loss.requires_grad:
             raise ModelError(f"The {name} does not depend on any parameter that it may move.")
         own = self.optimizer_states[i].parameters
@@ -158,7 +160,7 @@ def make_parameters(program: Any, objective: Objective, batch: Batch) -> None:
                 shapes = ", ".join(str(tuple(x.shape)) for x in batch.args)
                 raise ModelError(
                     f"The {player.name} does not run on {batch.size} of {batch.total} data of "
-                    f"shape {shapes}: {type(error).__name__}: {' '.join(str(error).split())}"
+                    f"shape {shapes}: {type(error).__name__}: {reason_of(error)}."
                 ) from error
 
 
@@ -181,6 +183,12 @@ def _checked_owners(players: Players) -> dict[int, str]:
     owned = {id(p) for own in players.optimizer_states for p in own.parameters}
     for name, parameter in named_parameters(players.program, players.state):
         names.setdefault(id(parameter), name)
+        if parameter.requires_grad and parameter.is_complex():
+            raise ModelError(
+                f"The parameter {name!r} is complex, and optimisers move real numbers. Train its "
+                "real and imaginary parts, torch.view_as_real(w), and let the model put them "
+                "together: torch.view_as_complex(parts)."
+            )
         if parameter.requires_grad and id(parameter) not in owned:
             unowned.append(name)
     if unowned:

@@ -26,7 +26,7 @@ from plausible.inference.evaluation.densities import (
 from plausible.inference.isolation import evaluating
 from plausible.inference.pictures.numbers import plus_minus
 from plausible.inference.program import Function, Program, as_program
-from plausible.models.errors import DataError, ModelError
+from plausible.models.errors import DataError, ModelError, reason_of
 from plausible.models.objectives.batch import Batch, Layout
 from plausible.models.objectives.enumeration_checks import check_against_draws
 from plausible.models.objectives.plates import find_layout
@@ -35,7 +35,6 @@ from plausible.models.objectives.tracing import observes, trying
 __all__ = ["Bound", "Evaluation", "evaluate", "log_likelihood"]
 
 _PROBED = 8
-_LONGEST_REASON = 300
 # Two ways of running one program round differently; a wrong dimension shows in the first digits.
 _SAME = 1e-3
 
@@ -284,8 +283,7 @@ class _Run:
                 model, guide = drawn(self.program, first, 2)
                 together = [x.expand(2, first.size) for x in densities(model, guide, self.layout)]
             except (RuntimeError, IndexError, ValueError) as error:
-                reason = " ".join(str(error).partition("Trace Shapes:")[0].split())
-                return reason[:_LONGEST_REASON].rstrip(" .") or type(error).__name__
+                return reason_of(error)
             for k in range(2):
                 alone = densities(*at_draw(self.program, first, guide, k), self.layout)
                 for one, both in zip(alone, together, strict=True):

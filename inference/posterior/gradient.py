@@ -18,7 +18,7 @@ from plausible.inference.graphs.machine_code import MachineCode
 from plausible.inference.isolation import default_float64
 from plausible.inference.posterior.double import in_double, promoting
 from plausible.inference.posterior.joint import Joint
-from plausible.models.errors import ModelError, PlausibleError
+from plausible.models.errors import ModelError, PlausibleError, reason_of
 
 __all__ = ["Gradient", "Vector"]
 
@@ -99,7 +99,10 @@ class Gradient:
         for point in points:
             try:
                 moved |= self._both(point)[0][1:] != 0  # NaN is no zero
-            except Exception:
+            except Exception as error:
+                if "Can't call numpy()" in str(error):
+                    reason = reason_of(error)
+                    raise ModelError(f"The density has no gradient: {reason}.") from error
                 return
             if moved.all():
                 return

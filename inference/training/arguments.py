@@ -12,6 +12,7 @@ import torch
 from plausible.models.base import Model
 from plausible.models.errors import ModelError, UnknownName
 from plausible.models.objectives.elbo import ELBO
+from plausible.models.objectives.foreign import not_an_objective
 from plausible.models.objectives.objective import Objective
 
 if TYPE_CHECKING:
@@ -38,10 +39,8 @@ def objective_of(given: object, model: object) -> Objective:
     if given is None:
         return model.objective if isinstance(model, Model) else ELBO()
     if not isinstance(given, Objective):
-        raise ModelError(
-            f"objective= must be an Objective, for example ELBO(); got {given!r}."
-            + (" Pass an instance of the class." if isinstance(given, type) else "")
-        )
+        raise not_an_objective(given)
+    given.players()  # optimisers are checked there, before anything is done
     return given
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from plausible.inference.engines.players import Players, listed, named_parameters
-from plausible.models.errors import TrainingError
+from plausible.models.errors import TrainingError, reason_of
 from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.tracing import traces
 
@@ -122,8 +122,7 @@ def failed(
     """The error for a model, guide, loss or source that raised in the middle of a run."""
     args = batch.args if batch is not None else ()
     shapes = ", ".join(str(tuple(x.shape)) for x in args) or "which were not made"
-    reason = " ".join((str(error).strip() or type(error).__name__).splitlines()[:3])
     return TrainingError(
         f"Step {step + 1} failed on data {'of shape ' if args else ''}{shapes}: "
-        f"{type(error).__name__}: {reason} {_saved(checkpoint)}"
+        f"{type(error).__name__}: {reason_of(error)}. {_saved(checkpoint)}"
     )

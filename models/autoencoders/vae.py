@@ -8,7 +8,7 @@ import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 
-from plausible.models.base import GenerativeModel, LatentModel
+from plausible.models.base import GenerativeModel, LatentModel, check_precision
 from plausible.models.errors import DataError, ModelError, UnknownName
 from plausible.models.likelihoods.families import DiagonalNormal, Likelihood, likelihood
 from plausible.models.networks.convolutional import ConvolutionalDecoder, ConvolutionalEncoder
@@ -128,6 +128,7 @@ class VAE(LatentModel, GenerativeModel, name="vae"):
         """
         if particles < 1:
             raise ModelError(f"log_prob needs particles >= 1, but got {particles}.")
+        check_precision(self, x)
         self.check(x)
         layout = Layout(frozenset({"data"}), dim=-1, nesting=1, latent=True)
         at_once = min(particles, chunk)

@@ -7,7 +7,7 @@ import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 
-from plausible.models.base import ConditionalModel
+from plausible.models.base import ConditionalModel, check_precision
 from plausible.models.errors import DataError, ModelError
 from plausible.models.likelihoods.likelihood import Likelihood
 from plausible.models.objectives.maximum_likelihood import MaximumLikelihood
@@ -112,6 +112,7 @@ class ConditionalNetwork(ConditionalModel):
             y: outputs, shape (N, *y_shape).
             chunk: data that are scored at a time, which bounds the memory.
         """
+        check_precision(self, x, y)
         self.check(x, y)
         parts = zip(x.split(chunk), y.split(chunk), strict=True)
         return torch.cat([self.predict(a).log_prob(self._observed(b)) for a, b in parts])

@@ -1,6 +1,7 @@
 """Estimates of the evidence lower bound, made of tensors only from what Pyro's traces hold."""
 
 from contextlib import nullcontext
+from numbers import Integral
 from typing import Any
 
 import pyro
@@ -29,10 +30,13 @@ class _Mean(Messenger):
             msg["value"], msg["done"] = msg["fn"].mean, True
 
 
-def check_particles(objective: object, particles: int) -> None:
-    """Raise `ModelError` for an objective without a draw."""
-    if particles < 1:
-        raise ModelError(f"{type(objective).__name__} needs particles >= 1, but got {particles}.")
+def check_particles(objective: object, particles: object) -> None:
+    """Raise `ModelError` for an objective without a whole number of draws."""
+    if not isinstance(particles, Integral) or particles < 1:
+        raise ModelError(
+            f"{type(objective).__name__} needs a whole number of particles, at least 1, but got "
+            f"{particles!r}."
+        )
 
 
 def elbo(

@@ -1,11 +1,13 @@
 """The evidence lower bound as an objective."""
 
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from plausible.models.errors import ModelError
 from plausible.models.objectives.batch import Batch, Layout
 from plausible.models.objectives.bounds import check_particles, elbo
 from plausible.models.objectives.enumeration import check_enumeration
@@ -42,8 +44,8 @@ class ELBO(Objective):
             need not be written for that dimension.
 
     Raises:
-        ModelError: unless there is at least one particle; from `fit`, if the program does not give
-            the same with a dimension of particles.
+        ModelError: unless there is at least one particle, and for a weight that is no number; from
+            `fit`, if the program does not give the same with a dimension of particles.
 
     Source: Kingma and Welling, Auto-Encoding Variational Bayes (2014).
     """
@@ -57,6 +59,10 @@ class ELBO(Objective):
 
     def __post_init__(self) -> None:
         check_particles(self, self.particles)
+        if not isinstance(self.beta, Real | Schedule):
+            raise ModelError(f"beta is a number or a schedule (Annealing()); got {self.beta!r}.")
+        if not isinstance(self.reconstruction, Real):
+            raise ModelError(f"reconstruction is a number, but got {self.reconstruction!r}.")
 
     def players(self) -> tuple[Player, ...]:
         return (Player("negative ELBO", trainable, self._loss, self.optimizer),)

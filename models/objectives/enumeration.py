@@ -13,7 +13,7 @@ from pyro.poutine import Trace
 from pyro.util import check_site_shape, check_traceenum_requirements
 from torch import Tensor
 
-from plausible.models.errors import ModelError, PlausibleError
+from plausible.models.errors import ModelError, PlausibleError, reason_of
 from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.enumeration_checks import check_against_draws
 from plausible.models.objectives.tracing import BatchScale, Program, Seen, observes, traces, trying
@@ -23,8 +23,6 @@ __all__ = ["Enumerating", "check_enumeration", "enumerated_elbo", "is_enumerated
 Weights = tuple[float, Tensor | float]
 Place = frozenset[str]  # the plates of a site, as Pyro's symbols for their dimensions
 Packed = Any  # a tensor without dimensions of size one, whose `_pyro_dims` names the others
-
-_LONGEST_REASON = 300
 
 
 class Enumerating:
@@ -225,10 +223,9 @@ def check_enumeration(program: Program, batch: Batch, weights: Weights, seen: Se
         except (PlausibleError, MemoryError):
             raise
         except Exception as error:
-            reason = " ".join(str(error).partition("Trace Shapes:")[0].split())
             raise ModelError(
                 f"The discrete latent sites {names} cannot be summed out: "
-                f"{reason[:_LONGEST_REASON] or type(error).__name__}. Index parameters with them "
+                f"{reason_of(error)}. Index parameters with them "
                 "by Vindex (pyro.ops.indexing), or remove their infer={'enumerate': ...}."
             ) from error
         _check_order(model, guide)

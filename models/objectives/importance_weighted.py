@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from plausible.models.errors import ModelError
+from plausible.models.errors import ModelError, reason_of
 from plausible.models.objectives.batch import Batch, Layout
 from plausible.models.objectives.bounds import check_particles, joint_log_weight, log_weights
 from plausible.models.objectives.objective import Objective, Player, trainable
@@ -16,8 +16,6 @@ from plausible.models.objectives.plates import checked_layout
 from plausible.models.objectives.tracing import traces, trying
 
 __all__ = ["ImportanceWeighted", "Renyi"]
-
-_LONGEST_REASON = 300
 
 
 @dataclass(frozen=True)
@@ -162,9 +160,8 @@ def _check_weights(model: Any, batch: Batch) -> None:
         try:
             log_weights(model, batch, 2)
         except (RuntimeError, IndexError) as error:
-            reason = " ".join(str(error).partition("Trace Shapes:")[0].split())
             raise ModelError(
                 "The model or guide does not run with a dimension of particles to the left of its "
-                f"plates: {reason[:_LONGEST_REASON]}. Count dimensions from the right (x[..., 0], "
+                f"plates: {reason_of(error)}. Count dimensions from the right (x[..., 0], "
                 "sum(-1)), and name no sizes; or use the ELBO objective."
             ) from error

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from plausible.models.errors import ModelError
 from plausible.models.objectives.batch import Batch, Layout
+from plausible.models.objectives.foreign import not_an_optimizer
 from plausible.models.objectives.optimizers import Adam, Optimizer
 
 __all__ = ["Objective", "Player", "StepCount", "trainable"]
@@ -34,7 +35,7 @@ class Player:
             module around it holds, and to all players where no module around it holds any.
 
     Raises:
-        ModelError: unless `updates` and `every` are at least 1.
+        ModelError: unless `updates` and `every` are at least 1, and for another kind of optimiser.
     """
 
     name: str
@@ -46,6 +47,8 @@ class Player:
     modules: Callable[[Any, Any], Iterable[nn.Module]] | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.optimizer, Optimizer):
+            raise not_an_optimizer(self.optimizer)
         if self.updates < 1 or self.every < 1:
             raise ModelError(
                 f"Player {self.name!r} needs updates >= 1 and every >= 1, "

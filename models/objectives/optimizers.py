@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import ClassVar
 
 import torch
@@ -37,12 +38,17 @@ class Optimizer:
     moments: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.lr, Real | Tensor | Schedule):
+            raise ModelError(
+                "The learning rate is a positive number or a schedule, such as "
+                f"CosineDecay(1e-3, steps); got {self.lr!r}."
+            )
         if not isinstance(self.lr, Schedule) and not self.lr > 0:
             raise ModelError(f"The learning rate must be positive, but it is {self.lr}.")
         for name in ("clip_norm", "clip_value"):
             limit = getattr(self, name)
-            if limit is not None and not limit > 0:
-                raise ModelError(f"{name} must be positive or None, but it is {limit}.")
+            if limit is not None and not (isinstance(limit, Real) and float(limit) > 0):
+                raise ModelError(f"{name} must be positive or None, but it is {limit!r}.")
 
     def begin(self, parameters: Tensors) -> Moments:
         """The state before the first step: zeros like the parameters, by name."""

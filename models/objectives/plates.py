@@ -8,7 +8,7 @@ import torch
 from pyro.poutine import Trace
 from pyro.util import check_site_shape
 
-from plausible.models.errors import ModelError, PlausibleError
+from plausible.models.errors import ModelError, PlausibleError, reason_of
 from plausible.models.objectives.batch import Batch, Layout
 from plausible.models.objectives.tracing import (
     UNSIZED,
@@ -22,8 +22,6 @@ from plausible.models.objectives.tracing import (
 from plausible.models.objectives.unplated_sums import check_unplated_sums
 
 __all__ = ["checked_layout", "find_layout"]
-
-_LONGEST_REASON = 300
 
 
 def checked_layout(program: Program, batch: Batch, other: Batch | None) -> tuple[Layout, Seen]:
@@ -114,15 +112,13 @@ def _checked_traces(program: Program, batch: Batch, ran: int = 0) -> tuple[Trace
         if isinstance(error, (PlausibleError, MemoryError)) or "alloc" in str(error):
             raise
         inputs = ", ".join(f"{tuple(x.shape)} ({x.dtype})" for x in batch.args) or "() (none)"
-        text = str(error).partition("Trace Shapes:")[0].strip() or type(error).__name__
-        reason = " ".join(text.split())
         hint = (
             f" It runs on {ran}, so something in it holds their number, as an autoguide does with "
             "parameters for each datum: pass batch_size=None, or a guide that is a function of x."
         )
         raise ModelError(
             f"The model or guide does not run on {batch.size} of {batch.total} data of shape "
-            f"{inputs}: {reason[:_LONGEST_REASON].rstrip(' .')}.{hint if ran else ''}"
+            f"{inputs}: {reason_of(error)}.{hint if ran else ''}"
         ) from error
     return model, guide
 

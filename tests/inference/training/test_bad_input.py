@@ -289,7 +289,7 @@ def test_a_model_that_fails_later_names_the_step_and_the_checkpoint(tmp_path: Pa
         fit(model, x, guide=toys.mean_guide, steps=50, out=tmp_path, checkpoint_seconds=0)
     assert isinstance(caught.value.__cause__, IndexError)
     assert str(caught.value) == (
-        "Step 7 failed on data of shape (9,): IndexError: seventh heaven "
+        "Step 7 failed on data of shape (9,): IndexError: seventh heaven. "
         f"The last good checkpoint is {tmp_path / 'checkpoint.pt'}."
     )
     assert read_checkpoint(tmp_path)["step"] == 6
