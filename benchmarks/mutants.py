@@ -176,12 +176,12 @@ def _without_effect(node: ast.AST) -> Iterator[ast.AST]:
             yield node.value  # unions of types with a name
 
 
-def tests_of(path: str, root: Path) -> Path:
-    """The tests of a file's room: the deepest folder of tests that mirrors its own."""
+def tests_of(path: str, root: Path) -> list[Path]:
+    """The tests of a file's room, the deepest folder that mirrors its own; the file's own first."""
     folder = root / "tests" / Path(path).parent
     while not list(folder.rglob("test_*.py")):
         folder = folder.parent
-    return folder
+    return [*folder.rglob(f"test_{Path(path).stem}.py"), folder]
 
 
 def drawn(count: int, seed: int, only: str) -> list[Mutant]:
@@ -215,7 +215,7 @@ def tried(mutant: Mutant, tree: Path, seconds: float) -> tuple[str, str]:
     environment = os.environ | {"PYTHONPATH": str(tree / ".links"), "OMP_NUM_THREADS": "1"}
     try:
         run = subprocess.run(
-            [*command, str(tests_of(mutant.path, tree))],
+            [*command, *map(str, tests_of(mutant.path, tree))],
             cwd=tree, env=environment, timeout=seconds, capture_output=True,
         )  # fmt: skip
         return ("survived" if run.returncode in (0, 5) else "caught"), what
