@@ -16,6 +16,7 @@ import copy
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
+from resource import RLIMIT_CPU, setrlimit
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,6 +48,7 @@ EXCHANGED: dict[type[ast.AST], type[ast.AST]] = {
     ast.In: ast.NotIn,
     ast.NotIn: ast.In,
 }
+_PATIENCE = 6  # how much longer a busy machine may take
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -205,7 +208,7 @@ def drawn(count: int, seed: int, only: str) -> list[Mutant]:
     return chosen[:count]
 
 
-def tried(mutant: Mutant, tree: Path, seconds: float) -> tuple[str, str]:
+def tried(mutant: Mutant, tree: Path, seconds: int) -> tuple[str, str]:
     """What became of a bug ("caught", "survived" or "out of time"), and what it was."""
     file = tree / mutant.path
     text = file.read_text(encoding="utf-8")
@@ -216,8 +219,11 @@ def tried(mutant: Mutant, tree: Path, seconds: float) -> tuple[str, str]:
     try:
         run = subprocess.run(
             [*command, *map(str, tests_of(mutant.path, tree))],
-            cwd=tree, env=environment, timeout=seconds, capture_output=True,
+            cwd=tree, env=environment, capture_output=True, timeout=_PATIENCE * seconds,
+            preexec_fn=lambda: setrlimit(RLIMIT_CPU, (seconds, seconds)),
         )  # fmt: skip
+        if run.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+            return "out of time", what
         return ("survived" if run.returncode in (0, 5) else "caught"), what
     except subprocess.TimeoutExpired:
         return "out of time", what
@@ -229,7 +235,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=60.0, help="for the tests of one bug")
+    parser.add_argument("--seconds", type=int, default=60, help="of a CPU for the tests of one bug")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="beginning of the paths, such as fairness/")
     arguments = parser.parse_args()

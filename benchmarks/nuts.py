@@ -6,7 +6,7 @@
 The same model, data, chains and draws for each, alternating within every round: a binomial logit of
 so many groups, written non-centred. A figure is the smallest bulk effective sample size of all
 latent values, divided by the seconds from start to last draw, adaptation included and compiling
-not. NumPyro runs its chains in parallel on as many devices as chains, in float64. Pyro's NUTS with
+not. NumPyro runs its chains in parallel on one device a chain, in float64. Pyro's NUTS with
 `jit_compile=True` is slow, so it runs one chain; its effective sample size a second is that
 chain's, times the number of cores, as if others ran at the same time at no cost. Its tracing,
 about a second, is not separated. It is left out with --without-pyro, and NumPyro where it is not

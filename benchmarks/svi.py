@@ -3,7 +3,7 @@
     python benchmarks/svi.py [--only hierarchical,mdn,vae,vae_large,conv,players]
                              [--rounds 15] [--seconds 2] [--threads 2] [--device cpu] 2>/dev/null
 
-Every round runs each peer for about as many seconds, in an order that rotates; peers are compared
+Every round runs each peer for about the same time, in an order that rotates; peers are compared
 within a round, and the tables give medians and quartiles over rounds. `fit` runs with its progress
 bar on, and its time is that of its whole loop (`Fit.seconds`); what comes before the first step is
 the set-up, in a column of its own. NumPyro and pythae are optional:

@@ -40,7 +40,7 @@ class Peer:
     note: str = ""
 
     def run(self, steps: int) -> float:
-        """Do so many steps, from where the last run ended; returns the seconds of the loop."""
+        """Do a number of steps, from where the last run ended; returns the seconds of the loop."""
         raise NotImplementedError
 
 
@@ -63,7 +63,7 @@ class Case:
 
     Attributes:
         title: what it is.
-        unit: all peers do a multiple of so many steps, an epoch where there are minibatches.
+        unit: all peers do a multiple of this number of steps, an epoch where there are minibatches.
         peers: builds each peer, by name; one of them is `FIT`. A peer that is not installed raises
             `ModuleNotFoundError`.
         targets: what `fit` is to reach.

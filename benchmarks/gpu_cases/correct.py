@@ -69,7 +69,7 @@ def equals_cpu(device: str) -> Result:
     """A mixture density network draws nothing, so both devices give the same losses.
 
     Rounding grows along a run, from 1e-7 to 1e-5 in 200 steps and without end after them: a CPU in
-    float64 is no nearer to a CPU in float32.
+    float64 is not nearer to a CPU in float32.
     """
     torch.manual_seed(0)
     y = torch.rand(1000, 1)

@@ -14,7 +14,7 @@ from plausible.models import ELBO, VAE, Adam
 
 __all__ = ["BATCH", "EPOCH", "HIDDEN", "LATENT", "PIXELS", "WrittenVAE", "binary_data", "case"]
 
-EPOCH, BATCH, PIXELS, HIDDEN, LATENT = 50, 128, 784, 400, 20  # an epoch has so many batches
+EPOCH, BATCH, PIXELS, HIDDEN, LATENT = 50, 128, 784, 400, 20  # batches an epoch
 
 
 class WrittenVAE(nn.Module):

@@ -51,7 +51,7 @@ def base_rates(
         "rates": (c.each, f"The {c.words}, with intervals that hold 95 % of the probability."),
         "differences": (
             c.gaps,
-            f"How the {c.words} differs from that of {c.reference}; the line is no difference.",
+            f"How the {c.words} differs from that of {c.reference}; the line marks no difference.",
         ),
     }
     return Analysis(

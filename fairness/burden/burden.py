@@ -32,7 +32,7 @@ def burden(
 ) -> Analysis:
     """What a practice costs people who did nothing, by group, and how unequal that is.
 
-    With trials and events: the chance of at least one event in so many trials. With events and
+    With trials and events: the chance of at least one event in n trials. With events and
     hits: people searched in vain for each hit. With all three: people searched in vain among all.
 
     Args:

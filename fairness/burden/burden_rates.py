@@ -40,7 +40,7 @@ class InVain(Rates):
 
 
 class Lifetimes(Rates):
-    """Rates, which answer with the chance of at least one event in so many trials: 1 - (1 - p)^n.
+    """Rates, which answer with the chance of at least one event in n trials: 1 - (1 - p)^n.
 
     Args:
         times: n.

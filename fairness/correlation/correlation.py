@@ -150,7 +150,7 @@ def _by_chance(main: CorrelationPosterior, searched: int | None) -> Finding:
 
 
 def _often(p: float) -> str:
-    """A probability as 1 in so many, with two digits."""
+    """A probability as "1 in N", N with two digits."""
     if p < 1e-15:
         return "fewer than 1 in 1,000,000,000,000,000"
     if p > 0.1:

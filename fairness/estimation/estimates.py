@@ -154,7 +154,7 @@ def estimate(
 
 
 def _apart(numbers: list[float], least: int, signed: bool) -> list[str]:
-    """Numbers with as many decimals as tell the ends from each other and from 0, at most 4."""
+    """Numbers with the fewest decimals that tell the ends from each other and from 0, at most 4."""
     low, _, high = numbers
     width = high - low
     needed = 1 - math.floor(round(math.log10(width), 6)) if width > 0 else least

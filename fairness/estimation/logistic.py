@@ -52,7 +52,7 @@ def fit_logistic(X: Array, y: NDArray[np.int64], classes: int, *, scale: float =
     """
     rows, features = X.shape
     if not np.isfinite(X).all():
-        raise DataError("A feature has a value that is no finite number. Fill or drop it first.")
+        raise DataError("A feature has a value that is not a finite number. Fill or drop it first.")
     chosen = np.eye(classes)[y]
     precision = np.r_[np.full((features, classes), scale**-2), np.full((1, classes), 0.01)]
     wide = np.c_[X, np.ones(rows)]
@@ -74,7 +74,7 @@ def fit_logistic(X: Array, y: NDArray[np.int64], classes: int, *, scale: float =
 def halves(y: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
     """Which rows are for training, at random; of every class one half, as far as rows allow.
 
-    Figures on the other half have the sampling error of as many new rows. Those of a
+    Figures on the other half have the sampling error of the same number of new rows. Those of a
     cross-validation have more, since every row also trains the regressions that predict the
     others, and intervals that take its rows as independent are too narrow.
 

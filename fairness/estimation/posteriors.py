@@ -15,13 +15,13 @@ from plausible.inference.errors import DataError
 __all__ = ["PRIORS", "Draws", "Prior", "Rates", "inference_data", "shares", "under_priors"]
 
 Array = NDArray[np.float64]
-_POINTS = 2000  # of the quadrature over one rate; ten times as many move no interval by 1e-5
+_POINTS = 2000  # of the quadrature over one rate; ten times more move no interval by 1e-5
 _LOG_RATIOS = (-60.0, 60.0)
 
 
 @dataclass(frozen=True)
 class Prior:
-    """A Beta prior of a rate: as if so many events and non-events had been seen before.
+    """A Beta prior of a rate: as if `events` and `others` had been seen before.
 
     Attributes:
         events: first parameter, above 0.

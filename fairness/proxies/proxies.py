@@ -48,7 +48,7 @@ def proxies(
         group: the column of the group.
         outcome: a column of yes and no that a score predicts; None without.
         columns: what predicts; all others by default.
-        rows: the most that are used; of more, as many are drawn at random.
+        rows: the most that are used; of more, this number is drawn at random.
         sources: of the table.
         seed: of the sample, the split and the draws.
 

@@ -112,7 +112,7 @@ def prepare(
 
 
 def _sample(source: Any, rows: int, seed: int) -> tuple[pd.DataFrame, int]:
-    """At most so many rows, at random, and how many there are."""
+    """At most this number of rows, at random, and how many there are."""
     if isinstance(source, pd.DataFrame):
         total = len(source)
         return (source if total <= rows else source.sample(rows, random_state=seed)), total

@@ -145,7 +145,7 @@ def left_out(comparison: Comparison) -> list[Finding]:
             Finding(
                 f"Of {len(sizes):,} groups, {len(shown)} are shown: the one that all are compared "
                 "with, and those whose intervals lie highest and lowest.",
-                caveat="The extremes of so many groups differ by chance alone; partial pooling "
+                caveat="The extremes of this many groups differ by chance alone; partial pooling "
                 "takes that into account.",
             )
         )
@@ -175,7 +175,7 @@ def natural(share: Estimate, people: int = 0) -> tuple[int, str]:
 
 
 def spoken(share: Estimate) -> str:
-    """A share as a sentence says it: per cent, or so many of so many where it is very small."""
+    """A share as a sentence says it: per cent, or a count of a round number where it is small."""
     return _alike(share)[0]
 
 
@@ -185,7 +185,7 @@ def deviations(distance: float) -> str:
 
 
 def _alike(*shares: Estimate) -> list[str]:
-    """Shares in per cent, or all as so many of as many people if one of them is very small."""
+    """Shares in per cent, or all as counts out of one round number if one of them is very small."""
     small = [share for share in shares if 0 < share.value < _SMALL]
     if not small:
         return [str(share) for share in shares]

@@ -14,7 +14,7 @@ from plausible.inference.errors import DataError
 __all__ = ["ANY_ORDER", "LogUniform", "Measurement", "contraction"]
 
 Array = NDArray[np.float64]
-_USE_POINTS, _ARREST_POINTS = 1500, 400  # twice as many move no interval by 0.001 of its width
+_USE_POINTS, _ARREST_POINTS = 1500, 400  # doubling both moves no interval by 0.001 of its width
 _TAIL = 1e-9  # probability beyond each end of the grid
 _SMALLEST = 1e-15
 

@@ -171,7 +171,7 @@ def _pictures(reference: str, rates: Mapping[str, Comparison]) -> list[Picture]:
         if rates[quantity].each
     ]
     if far := [c.gaps[c.clearest] for c in rates.values() if c.clearest is not None]:
-        caption = f"The clearest differences from {reference}; the line is no difference."
+        caption = f"The clearest differences from {reference}; the line marks no difference."
         pictures.append(intervals("differences", far, caption))
     return pictures
 

@@ -98,7 +98,7 @@ def simulated_scores(
 def _claims(
     size: int, random: np.random.Generator
 ) -> tuple[Array, NDArray[np.int64], NDArray[np.bool_]]:
-    """Features (constant, claim, proxy, group), groups and faults of so many claims."""
+    """Features (constant, claim, proxy, group), groups and faults of a number of claims."""
     group = (random.random(size) < _SHARE).astype(np.int64)
     claim = random.standard_normal(size)
     proxy = random.normal(_PROXY * group)

@@ -44,14 +44,14 @@ def read_idx(path: Path) -> Tensor:
     dimensions, each dimension as four bytes, then the elements; numbers are big-endian.
 
     Raises:
-        DataError: for a file that cannot be read, is no IDX file, is too short or too long.
+        DataError: for a file that cannot be read, is not an IDX file, is too short or too long.
 
     Source: LeCun, Cortes and Burges, The MNIST database of handwritten digits, file formats.
     """
     content = _content(path)
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in ELEMENTS:
         raise DataError(
-            f"{path} is no IDX file: expected it to start with 00 00 and the code of a type "
+            f"{path} is not an IDX file: expected it to start with 00 00 and the code of a type "
             f"({', '.join(f'{code:02x}' for code in ELEMENTS)}), found "
             f"{content[:4].hex(' ') or 'nothing'}."
         )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # a Picture can be passed on without matplotlib
 __all__ = ["Page", "Picture"]
 
 _TEMPLATES = Path(__file__).with_name("templates")
-_PIXELS_PER_INCH = 96  # of a style sheet; pictures hold twice as many
+_PIXELS_PER_INCH = 96  # of a style sheet; pictures hold twice that number
 _CONTENTS = 4  # headings from which on a page begins with a list of them
 _WIDE = 8.0  # inches; a wider picture keeps its size on a phone and scrolls in its own frame
 _NUMBER = re.compile(r"[-−+]?[\d., ]*\d\s?%?")

@@ -58,7 +58,7 @@ def reconstructions(
 
     Args:
         originals: values in [0, 1], (N, C, H, W).
-        reconstructions: as many images of the same shape.
+        reconstructions: one for each image, of the same shape.
         labels: names of the two rows.
         ink: draw grey images as ink on white paper.
 
@@ -111,7 +111,7 @@ def latent_grid(
         The figure; its one axes holds one array with every image, z₁ to the right and z₂ upwards.
 
     Raises:
-        DataError: if decode does not return as many images, or steps is below 2.
+        DataError: if decode does not return one image a code, or steps is below 2.
 
     Source: Kingma and Welling, Auto-Encoding Variational Bayes (2014), appendix A.
     """

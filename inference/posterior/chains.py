@@ -127,7 +127,7 @@ def running(gradient: Gradient, size: int, chains: int, settings: Settings) -> I
             workers.append(threading.Thread(target=_chain, args=arguments, daemon=True))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # forks beside PyTorch's threads
+            warnings.simplefilter("ignore", DeprecationWarning)  # PyTorch has threads when it forks
             for worker in workers:
                 worker.start()
         if fork:

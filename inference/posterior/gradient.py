@@ -98,7 +98,7 @@ class Gradient:
         moved = torch.zeros(self._joint.size, dtype=torch.bool)
         for point in points:
             try:
-                moved |= self._both(point)[0][1:] != 0  # NaN is no zero
+                moved |= self._both(point)[0][1:] != 0  # NaN is not zero
             except Exception as error:
                 if "Can't call numpy()" in str(error):
                     reason = reason_of(error)

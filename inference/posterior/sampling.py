@@ -85,7 +85,7 @@ def sample_posterior(
     float64. Discrete latent sites of finite support are summed out. Models with latent sites both
     inside and outside of plates (hierarchical ones) get a mass matrix that follows the strongest
     correlations, others a diagonal one. While the largest R-hat is not below 1.01, the same chains
-    go on to twice as many draws, up to `max_draws`; the number of draws made is in the result.
+    double the number of draws, up to `max_draws`; the number of draws made is in the result.
 
     "svi" trains a guide by `fit` on all data, draws from it, and reports Pareto-k.
 

@@ -232,7 +232,7 @@ def log_weights(program: Program, batch: Batch, particles: int) -> Tensor:
         raise ModelError(
             "Single data have no importance weights here: no dimension, or more than one, could be "
             "the data's. Put them into one `with pyro.plate('data', len(x)):`, and give batch_size "
-            "where another plate has as many elements as there are data."
+            "where another plate is as long as the data."
         )
     with pyro.plate("_particles", particles, dim=-1 - layout.nesting):
         model, guide = traces(program, batch)

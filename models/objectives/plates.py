@@ -47,7 +47,7 @@ def find_layout(program: Program, batch: Batch, other: Batch | None = None) -> L
 
     A plate runs over the batch when its size is the batch's. Where the batch is a part of the data,
     the model is run a second time on a batch of another size, and only a plate that follows is
-    taken: a plate of as many features as there are data in the batch is not confused with it.
+    taken: a plate of features that is as long as the batch is not confused with it.
 
     Args:
         program: model and guide.

@@ -44,7 +44,7 @@ def linear_vae(
         features: dimensions of the data.
         latent_size: dimensions of the latent space, fewer than features.
         size: number of data, drawn from a linear-Gaussian model.
-        steps: optimiser steps at the first learning rate; half as many follow at a tenth of it.
+        steps: optimiser steps at the first learning rate; half that number follow at a tenth of it.
         lr: learning rate of Adam.
         device: where to train; a network as small as this is fastest on the CPU.
         seed: seed of data, weights and draws.

@@ -166,7 +166,7 @@ def _poses(
         "with their weights; least squares gives the mean of the angles, and misses. The arc is "
         "the path of the elbow.",
         f"Left: an arm in {len(poses)} poses that both end at the cross. Right: one pose whose "
-        "hand ends next to it.",
+        "hand misses it.",
     )
 
 

@@ -45,7 +45,7 @@ def mode_collapse(
     seed: int = 0,
     out: Path = Path("runs/mode-collapse"),
 ) -> Outcome:
-    """One Gaussian on clustered data: its peak lies where no data is; a mixture beside it.
+    """One Gaussian on clustered data: its peak lies where no data is, and a mixture's do not.
 
     Both are fitted by maximum likelihood, to points drawn from separate clusters, whose density is
     known, and to the eruptions of Old Faithful, which are short or long and seldom between.
