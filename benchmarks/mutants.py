@@ -5,9 +5,9 @@
 
 Four kinds are drawn evenly from the three packages: an operator of arithmetic or of comparison is
 exchanged, a default is changed, an argument is overwritten with its default, so that it is ignored.
-Each is tried in a copy of the tree against the fast tests of the same room only. A bug is caught
-when a test fails; one that is not may be equivalent, which a reader has to judge: the survivors are
-printed with their lines.
+Each is tried in a copy of the tree against the fast tests of its room, and those of options and
+signatures. A bug is caught when a test fails; one that is not may be equivalent, which a reader has
+to judge: the survivors are printed with their lines.
 """
 
 import argparse
@@ -180,11 +180,17 @@ def _without_effect(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def tests_of(path: str, root: Path) -> list[Path]:
-    """The tests of a file's room, the deepest folder that mirrors its own; the file's own first."""
-    folder = root / "tests" / Path(path).parent
-    while not list(folder.rglob("test_*.py")):
-        folder = folder.parent
-    return [*folder.rglob(f"test_{Path(path).stem}.py"), folder]
+    """The file's own tests, those of its room, and those of options and of signatures.
+
+    The room is the deepest folder of tests that mirrors the file's.
+    """
+    tests, package = root / "tests", path.partition("/")[0]
+    room = tests / Path(path).parent
+    while not list(room.rglob("test_*.py")):
+        room = room.parent
+    own = sorted(room.rglob(f"test_{Path(path).stem}.py"))
+    every = [*own, tests / "test_signatures.py", room, tests / package / "test_options.py"]
+    return [test for test in every if test.exists()]
 
 
 def drawn(count: int, seed: int, only: str) -> list[Mutant]:
