@@ -22,6 +22,13 @@ def test_a_rate_has_the_quantiles_of_its_beta_posterior(prior: Prior) -> None:
         assert (found.low, found.high) == pytest.approx(law.ppf([0.025, 0.975]), rel=1e-9)
 
 
+def test_a_contrast_carries_the_shares_that_were_counted() -> None:
+    # Seen failing with trials taken as events less others.
+    rates = Rates([3, 12, 0], [17, 40, 0], Prior(2, 5), names=("a", "b", "nobody"))
+    assert rates.difference("d", 0, 1).counted == pytest.approx(3 / 17 - 12 / 40, abs=1e-12)
+    assert rates.ratio("r", 1, 2).counted == pytest.approx(12 / 40, abs=1e-12)
+
+
 PAIRS = [((3, 17), (12, 40)), ((3099, 15220), (954, 11703)), ((0, 3), (1, 2)), ((0, 0), (5, 9))]
 
 

@@ -47,6 +47,24 @@ def draw(kind, event, batch=(5,)):
     return params, kind(params, event).sample()
 
 
+AFFINE = [kind for kind in EVERY if kind.is_real_valued]
+
+
+@pytest.mark.parametrize("kind", AFFINE, ids=repr)
+@pytest.mark.parametrize("event", [(), (2, 3)])
+def test_an_affine_map_moves_data_and_scale_and_leaves_a_given_scale(kind, event):
+    # Seen failing with loc subtracted, and with a given scale multiplied.
+    params, _ = draw(kind, event)
+    loc, scale = torch.tensor(3.0), torch.tensor(2.0)
+    with torch.no_grad():
+        given, mapped = kind(params, event), kind.affine(kind(params, event), loc, scale)
+        assert mapped.batch_shape == given.batch_shape and mapped.event_shape == event
+        torch.testing.assert_close(mapped.mean, loc + scale * given.mean)
+        fixed = isinstance(getattr(kind, "scale", None), float)
+        factor = torch.tensor(1.0) if fixed else scale
+        torch.testing.assert_close(mapped.variance, factor**2 * given.variance)
+
+
 # Shapes
 
 
