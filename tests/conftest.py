@@ -2,7 +2,9 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -14,6 +16,7 @@ import pyro
 import pytest
 import torch
 
+sys.path.insert(0, str(Path(__file__).parent))  # helpers that tests of all packages import
 SEED = 0
 
 Reader = Callable[[], Any]

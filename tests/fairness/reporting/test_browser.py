@@ -1,17 +1,16 @@
 """Reports in a browser: no error, no request, no overflow, reachable by keyboard, valid."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import required
 
 from plausible.fairness.cases import case
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+playwright = required.module("playwright.sync_api")
+CHROMIUM = required.program("chromium", "chromium-browser")
 NAMES = ("drug-use", "compas", "basketball")
 
 
@@ -82,7 +81,7 @@ def test_every_figure_has_a_name_and_is_seen(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_pages_are_valid_html(name: str, pages: dict[str, Path]) -> None:
-    html5lib = pytest.importorskip("html5lib", reason="html5lib is not installed")
+    html5lib = required.module("html5lib")
     html5lib.HTMLParser(strict=True).parse(pages[name].read_text(encoding="utf-8"))
 
 
