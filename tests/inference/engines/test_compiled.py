@@ -5,7 +5,6 @@ Seen failing: one row of noise used for all rounds of a call, moments of the opt
 written back, random draws while the code is compiled that are not undone.
 """
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +13,6 @@ from constructs import CONSTRUCTS
 from torch import Tensor
 
 from plausible.inference import Fit, fit
-from plausible.inference.graphs.inductor import compile_artifact
-from plausible.inference.isolation import random_state_kept
 
 STEPS = 100
 # What differs: the order of sums, and exp, log and tanh in their last digit. Adam's first steps
@@ -56,18 +53,6 @@ SLOW = {
 IN_PROCESS_OF_ITS_OWN = ("hierarchical binomial logit", "enumerated hidden Markov model")
 
 
-class Here:
-    """A compilation without a process of its own."""
-
-    def __init__(self, function: Any, inputs: list[Tensor], path: Path, small: bool) -> None:
-        self.arguments, self.seconds = (function, inputs, path, small), 0.0
-
-    def wait(self) -> None:
-        function, inputs, path, small = self.arguments
-        with random_state_kept(torch.device("cpu")):
-            compile_artifact(function, [x.detach().clone() for x in inputs], path, small)
-
-
 @pytest.mark.parametrize(
     "name", [*ALWAYS, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
 )
@@ -77,7 +62,7 @@ def test_compiled_code_trains_as_the_graphs_do(
     count = (ALWAYS | SLOW)[name]
     monkeypatch.setattr("plausible.inference.engines.phases._UNROLLED", ((float("inf"), count),))
     if name not in IN_PROCESS_OF_ITS_OWN:
-        monkeypatch.setattr("plausible.inference.graphs.machine_code.Compilation", Here)
+        request.getfixturevalue("compiled_here")
     compiled, weights = trained(name, compile=True)
     assert compiled.backend.engine == "compiled", compiled.backend.reason
     assert not compiled.backend.fallback, compiled.backend.reason

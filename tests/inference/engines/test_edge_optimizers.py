@@ -90,6 +90,7 @@ class Apart(Objective):
         return distance(model.points[str(i)], batch.args[0])
 
 
+@pytest.mark.usefixtures("compiled_here")
 @pytest.mark.parametrize(
     ("compile", "engine"),
     [

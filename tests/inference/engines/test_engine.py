@@ -16,13 +16,13 @@ from plausible.inference import Fit, Progress, fit
 from plausible.inference.engines import phases
 from plausible.inference.engines.compiled import CompiledEngine
 from plausible.inference.engines.compiled_step import CompiledStep
-from plausible.inference.graphs.background import Compilation
 from plausible.models import SGD, VAE, MaximumLikelihood, ModelError, TrainingError
 
 COUNTS = torch.tensor([12.0, 30.0, 7.0, 44.0, 21.0])
 HITS = torch.tensor([3.0, 11.0, 2.0, 20.0, 6.0])
 X = (torch.arange(1000 * 30).reshape(1000, 30) * 7 % 11 < 4).float()
 
+in_this_process = pytest.mark.usefixtures("compiled_here")
 
 @pytest.fixture(autouse=True)
 def three_rounds_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,6 +58,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(phases, name, 0.0)
 
 
+@in_this_process
 def test_compiled_and_captured_runs_see_the_same_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = fitted(605, compile=True)
     assert compiled.backend.engine == "compiled", compiled.backend
@@ -70,14 +71,17 @@ def test_compiled_and_captured_runs_see_the_same_noise(monkeypatch: pytest.Monke
     assert float((other.loss - captured.loss).abs().mean()) > 0.01
 
 
-def test_a_second_start_finds_the_code_compiled() -> None:
-    first, second = fitted(50, compile=True), fitted(50, compile=True)
+def test_a_second_start_finds_what_another_process_compiled() -> None:
+    first, second = (fit(Tempered(), X[0], steps=20, compile=True) for _ in range(2))
+    assert first.backend.engine == second.backend.engine == "compiled", first.backend
+    assert first.backend.compile_seconds
     assert second.backend.compile_seconds == 0.0
     assert torch.equal(first.loss, second.loss)
 
 
 # Seen failing when rows of noise are not padded, and when a last call of fewer rounds draws for as
 # many as the others.
+@in_this_process
 @pytest.mark.parametrize("first", [24, 29])
 def test_a_resumed_compiled_run_ends_with_the_same_bits(tmp_path: Path, first: int) -> None:
     whole = fitted(61, compile=True)
@@ -88,23 +92,20 @@ def test_a_resumed_compiled_run_ends_with_the_same_bits(tmp_path: Path, first: i
         assert torch.equal(value, resumed.params[name]), name
 
 
-def test_a_resumed_captured_run_ends_with_the_same_bits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    never(monkeypatch)
-    whole = fit(small_vae(), X, steps=1100)
-    fit(small_vae(), X, steps=520, out=tmp_path)
-    resumed = fit(small_vae(), X, steps=1100, resume=tmp_path)
+@pytest.mark.usefixtures("captured_only")
+def test_a_resumed_captured_run_ends_with_the_same_bits(tmp_path: Path) -> None:
+    whole = fit(small_vae(), X, steps=60)
+    fit(small_vae(), X, steps=29, out=tmp_path)
+    resumed = fit(small_vae(), X, steps=60, resume=tmp_path)
     assert whole.backend.engine == resumed.backend.engine == "captured"
     assert torch.equal(whole.loss, resumed.loss)
 
 
+@in_this_process
 def test_auto_takes_the_code_over_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
     never(monkeypatch)
     captured = fit(small_vae(), X, epochs=80)
     at_once(monkeypatch)
-    done = Compilation.done
-    monkeypatch.setattr(Compilation, "done", lambda self: self.process.wait() is None or done(self))
     result = fit(small_vae(), X, epochs=80)
     backend = result.backend
     assert backend.engine == "compiled" and 10 < backend.since < 60, backend
@@ -113,15 +114,14 @@ def test_auto_takes_the_code_over_in_the_middle(monkeypatch: pytest.MonkeyPatch)
     torch.testing.assert_close(result.loss, captured.loss, rtol=1e-3, atol=1e-3)
 
 
+@in_this_process
 def test_the_code_is_tried_by_full_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     # Seen failing: with stretches that grew only where one call had done all their rounds, captured
     # graphs, which do one, kept them at two, and the code was timed doing two rounds of three.
     at_once(monkeypatch)
     monkeypatch.setattr("plausible.inference.training.loop._CHUNK_SECONDS", 60.0)  # on any machine
     monkeypatch.setattr(phases, "unrolling_pays", lambda *_: True)
-    done, run = Compilation.done, CompiledStep.run
-    monkeypatch.setattr(Compilation, "done", lambda self: self.process.wait() is None or done(self))
-    asked = []
+    run, asked = CompiledStep.run, []
 
     def recorded(self: CompiledStep, number: int, limit: int, alike: Any) -> Tensor:
         asked.append(min(limit, self.count))
@@ -133,13 +133,12 @@ def test_the_code_is_tried_by_full_calls(monkeypatch: pytest.MonkeyPatch) -> Non
     assert set(asked[: phases.TRIED]) == {3}
 
 
+@in_this_process
 def test_auto_compiles_single_rounds_unless_code_of_several_is_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     at_once(monkeypatch)
-    done, used = Compilation.done, []
-    load = CompiledStep.verify
-    monkeypatch.setattr(Compilation, "done", lambda self: self.process.wait() is None or done(self))
+    load, used = CompiledStep.verify, []
     monkeypatch.setattr(
         CompiledStep, "verify", lambda self, *given: used.append(self.count) or load(self, *given)
     )
@@ -150,10 +149,11 @@ def test_auto_compiles_single_rounds_unless_code_of_several_is_there(
 
 
 def test_auto_leaves_a_short_run_to_pyro() -> None:
-    assert fitted(499).backend.engine == "eager"
-    assert "500" in fitted(499).backend.reason
+    backend = fitted(499).backend
+    assert backend.engine == "eager" and "500" in backend.reason
 
 
+@in_this_process
 def test_parameters_have_memory_of_their_own_afterwards() -> None:
     guide = AutoNormal(rates)
     model = small_vae()
@@ -200,6 +200,7 @@ def test_a_change_that_no_flag_shows_is_found_within_64_steps() -> None:
     assert float(result.loss[-1] / result.loss[549]) == pytest.approx(3.0, abs=0.01)
 
 
+@in_this_process
 @pytest.mark.parametrize("compile", ["auto", True])
 def test_a_loss_that_is_not_finite_stops_the_run_with_the_weights_before(compile: Any) -> None:
     """The scale falls by .01 a step until it is negative and its logarithm not a number."""
@@ -214,6 +215,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_the_weights_before(compile
         fit(falling, torch.zeros(10), objective=objective, steps=600, compile=compile)
 
 
+@in_this_process
 def test_ctrl_c_saves_a_compiled_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fitted(8, compile=True)
     calls = []

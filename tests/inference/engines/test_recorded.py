@@ -20,6 +20,8 @@ from plausible.models import VAE
 RECORDED = "plausible.inference.engines.recorded"
 STEPS, SIZE, BATCH = 60, 100, 8  # 12 batches an epoch and a short one
 
+pytestmark = pytest.mark.usefixtures("compiled_here")
+
 
 class Recordings:
     """What was recorded: how many rounds each recording does, and how often each was played."""

@@ -26,6 +26,8 @@ from plausible.models import (
 )
 from plausible.models.objectives.batch import Batch
 
+pytestmark = pytest.mark.usefixtures("compiled_here")
+
 ENGINES = [
     pytest.param(False, "eager", id="eager"),
     pytest.param("auto", "captured", id="captured"),
@@ -249,7 +251,7 @@ def test_a_source_that_draws_is_resumed_with_the_same_bits(
         net = program(generator())
         return fit(
             net,
-            Jittered(ring(90)),
+            Jittered(ring(96)),  # no short batch
             objective=RingGAN(every=3),
             batch_size=32,
             steps=steps,
