@@ -89,6 +89,14 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> None:
         pyro.set_rng_seed(SEED)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Code that is compiled serves all tests of a process, and no later run of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PLAUSIBLE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def isolated(pytestconfig: pytest.Config) -> Iterator[None]:
     """Seeds torch, NumPy and Python, and fails the test when a watched default has moved."""

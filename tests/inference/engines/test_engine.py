@@ -24,6 +24,7 @@ X = (torch.arange(1000 * 30).reshape(1000, 30) * 7 % 11 < 4).float()
 
 in_this_process = pytest.mark.usefixtures("compiled_here")
 
+
 @pytest.fixture(autouse=True)
 def three_rounds_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not eight, which take longer to compile."""

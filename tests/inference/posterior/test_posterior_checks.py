@@ -253,7 +253,7 @@ def test_a_support_that_follows_a_latent_value_is_met() -> None:
             pyro.sample("x", dist.Uniform(torch.zeros(()), theta), obs=x)
 
     made = sample_posterior(
-        model, x, chains=2, draws=300, tune=300, compile=False, progress=False, target_accept=0.95
+        model, x, chains=2, draws=200, tune=150, compile=False, progress=False, target_accept=0.9
     )
     drawn = made.posterior["theta"].values  # type: ignore[attr-defined]
     grid = np.linspace(50.0, 300.0, 20_000)
