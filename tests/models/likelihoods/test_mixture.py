@@ -70,6 +70,22 @@ def test_draws_have_the_mean_and_variance_of_the_formulas(covariance: str, share
     assert ((squares.mean(0) - mixture.variance).abs() < 5 * squares.std(0) / 200).all()
 
 
+@pytest.mark.parametrize(("covariance", "shared"), KINDS)
+@pytest.mark.parametrize("event", [(), (3,), (1, 2, 2)])
+def test_draws_and_moments_have_the_shape_of_the_data(
+    covariance: str, shared: bool, event: tuple[int, ...]
+) -> None:
+    # Seen failing with event_shape ignored.
+    kind = MixtureOfNormals(3, covariance, shared)  # type: ignore[arg-type]
+    mixture = kind(parameters(kind, event), event)
+    assert (mixture.batch_shape, mixture.event_shape) == ((4,), event)
+    for value in (mixture.sample(), mixture.mean, mixture.variance, mixture.mode):
+        assert value.shape == (4, *event)
+    wider = mixture.expand((5, 4))
+    assert (wider.batch_shape, wider.event_shape) == ((5, 4), event)
+    assert wider.sample((2,)).shape == (2, 5, 4, *event)
+
+
 def test_mode_is_the_highest_of_the_centres() -> None:
     # the widest component has the largest weight, and the lowest peak
     logits = torch.tensor([0.6, 0.4]).log()
