@@ -18,6 +18,7 @@ __all__ = [
     "not_finite",
     "out_of_memory",
     "parameter_not_finite",
+    "warn_of_fall",
     "warn_of_missing_gradients",
     "weights_not_finite",
 ]
@@ -37,6 +38,18 @@ def warn_of_missing_gradients(players: Players) -> None:
                 TrainingWarning,
                 stacklevel=2,
             )
+
+
+def warn_of_fall(fall: float, steps: int) -> None:
+    """Say that the loss was still falling when the run ended; to whoever called `fit`."""
+    warnings.warn(
+        f"The loss was still falling at the end, by {fall:.3g} over the last {steps // 2:,} of "
+        f"{steps:,} steps: the model has not arrived. Take more steps= or epochs=, or a larger "
+        "learning rate, as in objective=ELBO(optimizer=Adam(1e-2)). Calling fit again goes on from "
+        "here.",
+        TrainingWarning,
+        stacklevel=3,
+    )
 
 
 def not_finite(

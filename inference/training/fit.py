@@ -11,7 +11,7 @@ from plausible.inference.engines.sources import Source
 from plausible.inference.isolation import isolated, own_modes, training
 from plausible.inference.program import Function
 from plausible.inference.training.arguments import check_names, fabric_for
-from plausible.inference.training.failures import out_of_memory
+from plausible.inference.training.failures import out_of_memory, warn_of_fall
 from plausible.inference.training.loop import Run
 from plausible.inference.training.prepare import prepare
 from plausible.inference.training.request import request
@@ -55,6 +55,12 @@ def fit(
     in evaluation mode inside a model in training mode stays in it, which freezes its batch norm. A
     model that is in evaluation mode as a whole, as `load` returns it, is trained in training mode.
     All flags are as before afterwards.
+
+    Where the loss was plainly still falling at the end, a `TrainingWarning` says so: a straight
+    line through the means of ten blocks of the last half of the steps falls, explains nine tenths
+    of their variance, and falls by more than a twentieth of what the loss fell in all. It is quiet
+    where that cannot be told: below 200 steps, in noise that hides the fall, for losses of several
+    players or with a weight that follows a schedule, and after a run that was stopped.
 
     Args:
         model: a `Model`, or a function or module with `pyro.sample` statements.
@@ -138,7 +144,7 @@ def fit(
                 run.train()
             finally:
                 engine.close()
-            return run.result(store)
+            result = run.result(store)
     except (RuntimeError, MemoryError) as error:
         explained = None
         if not isinstance(error, PlausibleError):
@@ -147,3 +153,7 @@ def fit(
         if explained is None:
             raise
         raise explained from error
+    fall = run.fall_at_the_end()
+    if fall is not None:
+        warn_of_fall(fall, run.step)
+    return result

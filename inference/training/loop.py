@@ -2,10 +2,8 @@
 
 import contextlib
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,10 +29,13 @@ from plausible.inference.training.failures import (
     warn_of_missing_gradients,
     weights_not_finite,
 )
+from plausible.inference.training.interrupts import on_interrupt
 from plausible.inference.training.prepare import Prepared
 from plausible.inference.training.progress import Bar, progress_bar
 from plausible.inference.training.result import Fit, Progress
+from plausible.inference.training.trend import fall_at_the_end
 from plausible.models.errors import ModelError, PlausibleError
+from plausible.models.objectives.schedules import Schedule
 
 __all__ = ["Run"]
 
@@ -123,7 +124,7 @@ class Run:
         with (
             pyro.validation_enabled(False),
             garbage_set_aside(),
-            _stop_on_interrupt(self),
+            on_interrupt(self._interrupt),
             progress_bar(self.steps, self.step, self._label()) as bar,
         ):
             self._validate()
@@ -143,6 +144,24 @@ class Run:
             self._save()
             if self.judge is not None:
                 self.judge.give_back()
+
+    def _interrupt(self) -> None:
+        self.interrupted = True
+
+    def fall_at_the_end(self) -> float | None:
+        """How far the loss was still falling when the last step was done, if it plainly was.
+
+        Several players' losses, and those whose weights follow a schedule, tell nothing; nor does
+        the loss of a run that was stopped, or whose validation loss was lower before.
+        """
+        judge, weights = self.judge, vars(self.prepared.players.objective).values()
+        if self.step < self.steps or self.interrupted or len(self.names) > 1:
+            return None
+        if any(isinstance(weight, Schedule) for weight in weights):
+            return None
+        if judge is not None and judge.best_step != self.step:
+            return None
+        return fall_at_the_end(self.losses[:, 0])
 
     def _validate(self, last: bool = False) -> None:
         if self.judge is not None and self.judge.look(self.step, last):
@@ -265,26 +284,3 @@ class Run:
         if self.prepared.folder is not None and self.step != self._saved_step:
             self.written = write_checkpoint(self.prepared.folder, self.content())
             self._saved_step = self.step
-
-
-@contextlib.contextmanager
-def _stop_on_interrupt(run: Run) -> Iterator[None]:
-    """The first Ctrl-C ends the run after the current step; a second one at once.
-
-    Left alone where Python cannot take the signal, or the caller ignores it (as under nohup).
-    """
-    before = signal.getsignal(signal.SIGINT)
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if not in_main_thread or before in (None, signal.SIG_IGN):
-        yield
-        return
-
-    def stop(number: int, frame: Any) -> None:
-        run.interrupted = True
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
