@@ -17,7 +17,7 @@ from plausible.inference import TrainingWarning, fit
 from plausible.inference.training.trend import fall_at_the_end
 from plausible.models import ELBO, Adam, Annealing, MaximumLikelihood
 
-RUNS = 400
+RUNS = 200
 
 
 def wandering(random: Generator, steps: int, memory: float) -> Any:
@@ -86,19 +86,19 @@ def fitted(rate: float, **more: Any) -> list[str]:
     data = toys.normal_data(100) + 1.5
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fit(model, data, steps=400, batch_size=20, objective=objective, device="cpu", **more)
+        fit(model, data, steps=200, batch_size=50, objective=objective, device="cpu", **more)
     return [str(w.message) for w in caught if w.category is TrainingWarning]
 
 
 def test_fit_says_when_the_loss_was_still_falling_and_only_then() -> None:
     (said,) = fitted(1e-3)
-    assert "still falling at the end" in said and "last 200 of 400 steps" in said
-    assert fitted(0.1) == []
+    assert "still falling at the end" in said and "last 100 of 200 steps" in said
+    assert fitted(0.2) == []
 
 
 def test_fit_says_nothing_where_a_fall_means_nothing() -> None:
-    assert fitted(1e-3, callbacks=[lambda p: p.stop() if p.step == 300 else None]) == []
-    annealed = ELBO(beta=Annealing(1.0, 0.0, 400), optimizer=Adam(1e-3))
+    assert fitted(1e-3, callbacks=[lambda p: p.stop() if p.step == 199 else None]) == []
+    annealed = ELBO(beta=Annealing(1.0, 0.0, 200), optimizer=Adam(1e-3))
     assert fitted(1e-3, objective=annealed) == []
     away = toys.normal_data(40) - 10.0
     assert fitted(1e-3, validation=away) == []
