@@ -9,6 +9,7 @@ from plausible.models.lazy import lazy
 
 if TYPE_CHECKING:  # for tools that read types; tests/test_lazy.py holds it to the table below
     from plausible.inference.evaluation.bounds import Evaluation, evaluate, log_likelihood
+    from plausible.inference.inputs.datasets import Stream
     from plausible.inference.isolation import evaluating
     from plausible.inference.posterior.log_density import LogDensity, log_density
     from plausible.inference.posterior.sampling import (
@@ -30,6 +31,7 @@ __all__ = [
     "LogDensity",
     "PosteriorWarning",
     "Progress",
+    "Stream",
     "TrainingWarning",
     "Validation",
     "diagnostics",
@@ -45,6 +47,7 @@ __all__ = [
 lazy(
     __name__,
     {
+        "inputs.datasets": "Stream",
         "evaluation.bounds": "Evaluation evaluate log_likelihood",
         "isolation": "evaluating",
         "posterior.log_density": "LogDensity log_density",

@@ -1,5 +1,6 @@
 """A user's own Pyro functions as a program that can be trained like any model of ours."""
 
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +13,15 @@ from torch import Tensor, nn
 from plausible.models.base import Model
 from plausible.models.errors import ModelError
 
-__all__ = ["Function", "Program", "UserProgram", "as_program", "stored_parameters", "weights_of"]
+__all__ = [
+    "Function",
+    "Program",
+    "UserProgram",
+    "as_program",
+    "in_order",
+    "stored_parameters",
+    "weights_of",
+]
 
 _STORE = "pyro.param/"
 
@@ -24,10 +33,16 @@ class UserProgram(nn.Module):
 
     Parameters come from the modules and from Pyro's parameter store, which holds those that
     `pyro.param` and `pyro.module` registered. `fit` keeps a private store for the whole run.
+
+    Args:
+        model: the generative program.
+        guide: the variational program.
+        names: by which both take the tensors of a batch; none where they take them by position.
     """
 
-    def __init__(self, model: Function, guide: Function) -> None:
+    def __init__(self, model: Function, guide: Function, names: tuple[str, ...] = ()) -> None:
         super().__init__()
+        self._names = names
         self._functions: tuple[Function, Function] = (
             model.model if isinstance(model, Model) else model,
             # Such a guide runs the model, observed sites and all; those are not the guide's.
@@ -39,10 +54,15 @@ class UserProgram(nn.Module):
                 self._modules[f"{name}_module"] = owner
 
     def model(self, *args: Any, **kwargs: Any) -> Any:
-        return self._functions[0](*args, **kwargs)
+        return self._call(self._functions[0], args, kwargs)
 
     def guide(self, *args: Any, **kwargs: Any) -> Any:
-        return self._functions[1](*args, **kwargs)
+        return self._call(self._functions[1], args, kwargs)
+
+    def _call(self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self._names and args:
+            return function(**dict(zip(self._names, args, strict=True)), **kwargs)
+        return function(*args, **kwargs)
 
     def check(self, *batch: Tensor) -> None:
         owner = self._modules.get("model_module")
@@ -77,13 +97,26 @@ def stored_parameters(program: nn.Module) -> dict[str, Tensor]:
     return {name: p.detach() for name, p in named if name.startswith(_STORE)}
 
 
-def as_program(model: Function, guide: Function | None) -> Program:
+def as_program(model: Function, guide: Function | None, names: tuple[str, ...] = ()) -> Program:
     """The model itself where it brings its own guide; a `UserProgram` otherwise.
 
+    Args:
+        model: a `Model`, or a function or module with `pyro.sample` statements.
+        guide: the variational program.
+        names: by which both take their data, in the order of the model's arguments.
+
     Raises:
-        ModelError: if the model or guide cannot be called, or their parameters share a name.
+        ModelError: if the model or guide cannot be called, their parameters share a name, or a
+            `Model` has other names for its data.
     """
     if isinstance(model, Model) and guide is None:
+        for role in ("model", "guide"):
+            first = tuple(inspect.signature(getattr(model, role)).parameters)[: len(names)]
+            if names and first != names:
+                raise ModelError(
+                    f"The data have the names {', '.join(names)}, but the `{role}` of "
+                    f"{type(model).__name__} takes {', '.join(first)}."
+                )
         return model
     for role, part in (("model", model), ("guide", guide)):
         if isinstance(part, type):
@@ -95,9 +128,20 @@ def as_program(model: Function, guide: Function | None) -> Program:
             )
     if model is None:
         raise ModelError("There is no model: give a Model or a Pyro function.")
-    program = UserProgram(model, guide if guide is not None else _nothing)
+    program = UserProgram(model, guide if guide is not None else _nothing, names)
     _check_names(program)
     return program
+
+
+def in_order(model: Any, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of data in the order of a model's arguments; those that it does not name come last."""
+    function = model.model if isinstance(model, Model) else model
+    function = function.forward if isinstance(function, nn.Module) else function
+    try:
+        known = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):  # nothing that can be called; others say so
+        return names
+    return tuple(sorted(names, key=lambda name: known.index(name) if name in known else len(known)))
 
 
 def _check_names(program: UserProgram) -> None:

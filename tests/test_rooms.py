@@ -42,7 +42,7 @@ LAYERS = (
     ("models/base",),
     ("models/autoencoders", "models/conditional", "models/generators"),
     ("inference/errors", "inference/lazy"),
-    ("inference/program",),
+    ("inference/inputs", "inference/program"),
     ("inference/isolation", "inference/pictures"),
     ("inference/graphs", "inference/evaluation", "inference/latent", "inference/pages"),
     ("inference/engines",),

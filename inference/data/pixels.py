@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from plausible.inference.engines.sources import checksum
 from plausible.models.errors import DataError
 
 __all__ = ["DynamicBinarisation", "binarise", "bits_per_dim", "dequantise", "unit"]
@@ -100,6 +101,10 @@ class DynamicBinarisation:
     def batch(self, index: Tensor) -> tuple[Tensor]:
         """A fresh draw of these images: float32 of zeros and ones, shape (len(index), ...)."""
         return (torch.bernoulli(unit(self.pixels[index])),)
+
+    def checksum(self) -> int:
+        """A number that changes with the pixels, for recognising them when a run is resumed."""
+        return checksum((self.pixels,))
 
     def to(self, device: torch.device) -> "DynamicBinarisation":
         """The same source with its pixels on this device."""

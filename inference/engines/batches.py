@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from plausible.inference.engines.sources import Source, TensorSource, permutation
+from plausible.inference.engines.sources import Source, TensorSource, order_of
 from plausible.models.objectives.batch import Batch, Layout
 
 __all__ = ["Batches"]
@@ -102,7 +102,7 @@ class Batches:
         epoch = number // self.per_epoch
         if self._epoch != epoch:
             self._epoch = epoch
-            order = permutation(self.total, self.seed, epoch)
+            order = order_of(self.source, self.seed, epoch)
             if self.device.type == "cuda":
                 order = order.pin_memory()  # what is copied from there is not waited for
             self._order = order.to(self.device, non_blocking=True)

@@ -1,15 +1,30 @@
-"""Where batches come from: tensors held on the device, or a source that makes them."""
+"""Where batches come from: tensors held on the device, or a source that makes them.
+
+A source may have `names`, by which the model takes its tensors as keywords, and a `batch_size`.
+"""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset, default_collate
 
-from plausible.models.errors import DataError
+from plausible.inference.inputs.arrays import as_tensors
+from plausible.inference.inputs.datasets import DatasetSource, Stream, of_loader
+from plausible.inference.program import in_order
+from plausible.models.errors import DataError, PlausibleError, reason_of
 
-__all__ = ["Source", "TensorSource", "as_source", "first_batch", "permutation"]
+__all__ = [
+    "Source",
+    "TensorSource",
+    "as_source",
+    "checksum",
+    "first_batch",
+    "order_of",
+    "permutation",
+]
 
 
 @runtime_checkable
@@ -34,11 +49,19 @@ class Source(Protocol):
 class TensorSource:
     """Tensors with one leading dimension, sliced together.
 
+    Args:
+        tensors: the data.
+        names: by which the model takes them as keywords; none where it takes them by position.
+        size: data per batch, where the data say so.
+
     Raises:
         DataError: for no rows, rows that differ in number, or values that are not finite.
     """
 
-    def __init__(self, tensors: Sequence[Tensor]) -> None:
+    def __init__(
+        self, tensors: Sequence[Tensor], names: tuple[str, ...] = (), size: int | None = None
+    ) -> None:
+        self.names, self.batch_size = names, size
         with torch.inference_mode(False):  # tensors of that mode cannot be trained on
             self.tensors = tuple(x.clone() if x.is_inference() else x for x in tensors)
         for position, x in enumerate(self.tensors):
@@ -72,16 +95,22 @@ class TensorSource:
 
     def to(self, device: torch.device) -> "TensorSource":
         moved = object.__new__(TensorSource)
+        moved.names, moved.batch_size = self.names, self.batch_size
         moved.tensors = tuple(x.to(device) for x in self.tensors)
         return moved
 
     def checksum(self) -> int:
         """A number that changes with the data, for recognising them when a run is resumed."""
-        value = 0
-        for x in self.tensors:
-            content: Any = x.detach().cpu().contiguous().view(torch.uint8).numpy()
-            value = zlib.crc32(content, value)
-        return value
+        return checksum(self.tensors)
+
+
+def checksum(tensors: Sequence[Tensor]) -> int:
+    """A number that changes with the content of tensors."""
+    value = 0
+    for x in tensors:
+        content: Any = x.detach().cpu().contiguous().view(torch.uint8).numpy()
+        value = zlib.crc32(content, value)
+    return value
 
 
 def _rows(x: Tensor, index: Tensor) -> Tensor:
@@ -90,31 +119,73 @@ def _rows(x: Tensor, index: Tensor) -> Tensor:
     return numbers.index_select(0, index).reshape(len(index), *x.shape[1:])
 
 
-def as_source(data: object) -> Source:
-    """Turn a tensor, a tuple of tensors or a source into a source.
+def as_source(data: Any, model: Any = None) -> Source:
+    """Turn data, in whatever form `fit` takes them, into a source.
+
+    Args:
+        data: see `fit`.
+        model: its arguments give the order of data that come by name.
 
     Raises:
         DataError: for anything else, empty data, or values that are not finite.
     """
-    if isinstance(data, Tensor):
-        return TensorSource((data,))
-    if isinstance(data, (tuple, list)):
-        for x in data:
-            if not isinstance(x, Tensor):
-                raise DataError(
-                    f"Data are tensors, but one is a {type(x).__name__}. "
-                    "Convert it with torch.as_tensor, or pass constants through context=."
-                )
-        return TensorSource(data)
+    source = _source(data)
+    if len(source) == 0:
+        raise DataError("The data source is empty: its length is 0.")
+    names = getattr(source, "names", ())
+    if names and in_order(model, names) != names:
+        if isinstance(source, TensorSource):
+            named = dict(zip(names, source.tensors, strict=True))
+            names = in_order(model, names)
+            return TensorSource([named[name] for name in names], names, source.batch_size)
+        source.names = in_order(model, names)  # type: ignore[attr-defined]
+    return source
+
+
+def _source(data: Any) -> Source:
+    if isinstance(data, TensorDataset):
+        return TensorSource(data.tensors)
+    if isinstance(data, DataLoader):
+        if isinstance(data.dataset, TensorDataset) and data.collate_fn is default_collate:
+            return TensorSource(data.dataset.tensors, size=of_loader(data).batch_size)
+        return of_loader(data)
     if isinstance(data, Source):
-        if len(data) == 0:
-            raise DataError("The data source is empty: its length is 0.")
         return data
-    hint = " Convert it with torch.as_tensor." if hasattr(data, "__array__") else ""
-    raise DataError(
-        f"Data are a tensor, a tuple of tensors, or a source with `__len__`, `batch(index)` and "
-        f"`to(device)`; got {type(data).__name__}.{hint}"
-    )
+    if hint := _kind(data):
+        raise DataError(f"Data are tensors, arrays, frames, a Dataset or a source; {hint}")
+    if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not _holds_numbers(data):
+        return DatasetSource(data)
+    tensors, names = as_tensors(data)
+    return TensorSource(tensors, names)
+
+
+def _holds_numbers(data: Any) -> bool:
+    """Whether something that is read by position is itself an array, a frame or a part of data."""
+    held = isinstance(data, Tensor | tuple | list | Mapping | str | bytes)
+    return held or hasattr(data, "__array__")
+
+
+def _kind(data: Any) -> str | None:
+    """What to do with something that cannot be read by position; None for what can."""
+    if isinstance(data, IterableDataset):
+        return (
+            "an IterableDataset does not say how many it has: "
+            "Stream(DataLoader(dataset, batch_size=...), total=N)."
+        )
+    if isinstance(data, Iterator):
+        return (
+            f"a {type(data).__name__} runs once and does not say how many data it gives: "
+            "Stream(function_that_makes_it, total=N)."
+        )
+    if isinstance(data, Sequence) and not isinstance(data, str | bytes) and len(data):
+        if all(isinstance(x, bool | int | float) for x in data):
+            return "a list of numbers is torch.tensor(data)."
+    if isinstance(data, type) or (callable(data) and not hasattr(data, "__getitem__")):
+        return (
+            f"got {data!r}, which can be called. A guide is passed as guide=, and a function that "
+            "makes batches as Stream(function, total=N)."
+        )
+    return None
 
 
 def first_batch(source: Source, index: Tensor) -> tuple[Tensor, ...]:
@@ -123,7 +194,15 @@ def first_batch(source: Source, index: Tensor) -> tuple[Tensor, ...]:
     Raises:
         DataError: unless it is a tuple of tensors with one row for each position.
     """
-    batch = source.batch(index)
+    try:
+        batch = source.batch(index)
+    except (PlausibleError, MemoryError):
+        raise
+    except Exception as error:
+        raise DataError(
+            f"The data source fails when it is asked for {len(index):,} data: "
+            f"{type(error).__name__}: {reason_of(error)}."
+        ) from error
     if not isinstance(batch, tuple) or not all(isinstance(x, Tensor) for x in batch):
         raise DataError(
             f"The data source's batch() must return a tuple of tensors, but returned "
@@ -136,6 +215,13 @@ def first_batch(source: Source, index: Tensor) -> tuple[Tensor, ...]:
             f"shapes {', '.join(map(str, shapes))}."
         )
     return batch
+
+
+def order_of(source: Source, seed: int, epoch: int) -> Tensor:
+    """The order of a source's data in one epoch; a stream has its own."""
+    if isinstance(source, Stream):
+        return torch.arange(len(source), device="cpu")
+    return permutation(len(source), seed, epoch)
 
 
 def permutation(size: int, seed: int, epoch: int) -> Tensor:

@@ -23,6 +23,7 @@ from plausible.inference.evaluation.densities import (
     log_joint,
     samples,
 )
+from plausible.inference.inputs.arrays import as_tensors
 from plausible.inference.isolation import evaluating
 from plausible.inference.pictures.numbers import plus_minus
 from plausible.inference.program import Function, Program, as_program
@@ -89,7 +90,7 @@ class Evaluation:
 
 def log_likelihood(
     model: Function,
-    *batch: Tensor,
+    *batch: Any,
     guide: Function | None = None,
     context: Mapping[str, Any] | None = None,
     particles: int = 100,
@@ -109,7 +110,7 @@ def log_likelihood(
     Args:
         model: any model of ours, or a Pyro function with its guide (inside `Fit.scope()`, where its
             parameters are the trained ones).
-        batch: tensors with one leading dimension N, as the model takes them.
+        batch: tensors, arrays or frames with one leading dimension N, as the model takes them.
         guide: its variational program, unless it brings one.
         context: constants, passed by keyword.
         particles: number K of draws for each datum; not used where nothing is latent.
@@ -140,7 +141,7 @@ def log_likelihood(
 
 def evaluate(
     model: Function,
-    *batch: Tensor,
+    *batch: Any,
     guide: Function | None = None,
     context: Mapping[str, Any] | None = None,
     particles: int = 100,
@@ -184,9 +185,10 @@ class _Run:
 
     @classmethod
     def of(
-        cls, model: Any, batch: tuple[Tensor, ...], guide: Any, context: Mapping[str, Any] | None
+        cls, model: Any, batch: tuple[Any, ...], guide: Any, context: Mapping[str, Any] | None
     ) -> "_Run":
         program = as_program(model, guide)
+        batch = as_tensors(batch)[0]
         if not batch or not len(batch[0]):
             raise DataError("There are no data to evaluate on.")
         if len({len(x) for x in batch}) > 1:

@@ -8,6 +8,7 @@ import torch
 from pyro import poutine
 from torch import Tensor
 
+from plausible.inference.inputs.arrays import as_tensors
 from plausible.inference.posterior.double import in_float64
 from plausible.inference.posterior.sites import RandomLatents, samples
 from plausible.models.errors import DataError, ModelError
@@ -15,7 +16,7 @@ from plausible.models.objectives.tracing import is_computed, is_validated
 
 __all__ = [
     "as_context",
-    "as_data",
+    "as_inputs",
     "check_latents",
     "check_plates",
     "check_rewritten",
@@ -28,31 +29,30 @@ __all__ = [
 _SHOWN = 5  # numbers of a datum in a message
 
 
-def as_data(data: Any) -> tuple[Tensor, ...]:
-    """Tensors as they are passed to the model: on the CPU, floats in float64.
+def as_inputs(data: Any, context: Any) -> tuple[tuple[Tensor, ...], dict[str, Any]]:
+    """Data and constants as they are passed to the model, by position and by keyword, in float64.
+
+    Inside `in_double`, so that arrays and frames keep their digits. Data that come by name are
+    passed by keyword.
 
     Raises:
-        DataError: for anything but tensors, and for missing values.
+        DataError: for other data than tensors, arrays and frames, and for missing values.
+        ModelError: for a context that is no dictionary.
     """
-    given = (data,) if isinstance(data, Tensor) else data
-    if not isinstance(given, tuple | list) or not all(isinstance(x, Tensor) for x in given):
-        kinds = (
-            ", ".join(sorted({type(x).__name__ for x in given}))
-            if isinstance(given, tuple | list)
-            else type(given).__name__
-        )
-        raise DataError(
-            f"data must be a tensor or a tuple of tensors, but got {kinds}. Convert with "
-            "torch.as_tensor, and pass constants through context=."
-        )
-    for position, x in enumerate(given):
+    constants = as_context(context)
+    tensors, names = as_tensors(data)
+    for position, x in enumerate(tensors):
         if x.dtype.is_floating_point and bool(x.isnan().any()):
-            which = f"Tensor {position} of the data" if len(given) > 1 else "The data tensor"
+            which = names[position] if names else f"Tensor {position} of the data"
+            which = which if len(tensors) > 1 else "The data tensor"
             raise DataError(
                 f"{which} has {int(x.isnan().sum()):,} of {x.numel():,} values that are NaN. "
                 "Remove them, or make them latent sites of the model."
             )
-    return tuple(in_float64(x.detach()) for x in given)
+    given = tuple(in_float64(x.detach()) for x in tensors)
+    if names:
+        return (), {**constants, **dict(zip(names, given, strict=True))}
+    return given, constants
 
 
 def as_context(context: Any) -> dict[str, Any]:

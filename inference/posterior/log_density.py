@@ -13,7 +13,7 @@ from plausible.inference.graphs.graph import captured
 from plausible.inference.posterior.double import in_double
 from plausible.inference.posterior.gradient import Gradient, Vector
 from plausible.inference.posterior.joint import Joint
-from plausible.inference.posterior.joint_checks import as_context, as_data
+from plausible.inference.posterior.joint_checks import as_inputs
 from plausible.models.errors import ModelError
 
 __all__ = ["AT_ONCE", "LogDensity", "log_density"]
@@ -149,7 +149,8 @@ def log_density(
 
     Args:
         model: a function or module with `pyro.sample` statements, or a `Model`.
-        data: a tensor, or a tuple of tensors of any shapes; passed to the model by position.
+        data: a tensor, array or frame, or a tuple of them of any shapes, passed to the model by
+            position; a dictionary of them, passed by keyword.
         context: constants, passed by keyword.
         compile: whether `value_and_grad` is compiled; False carries out the captured operations
             one by one, which starts at once and is ten times slower.
@@ -162,5 +163,5 @@ def log_density(
         ModelError: if the model has no latent site, or one that cannot be sampled.
     """
     with in_double():
-        joint = Joint(model, as_data(data), as_context(context))
+        joint = Joint(model, *as_inputs(data, context))
         return LogDensity(joint, Gradient(joint, compile))

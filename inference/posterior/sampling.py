@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 
+from plausible.inference.inputs.arrays import as_tensors
 from plausible.inference.posterior.arguments import check_counts, named
 from plausible.inference.posterior.chains import Settings
 from plausible.inference.posterior.diagnostics import THRESHOLD, Convergence, arviz
 from plausible.inference.posterior.double import in_double
 from plausible.inference.posterior.gradient import Gradient
 from plausible.inference.posterior.joint import Joint
-from plausible.inference.posterior.joint_checks import as_context, as_data
+from plausible.inference.posterior.joint_checks import as_inputs
 from plausible.inference.posterior.log_density import LogDensity
 from plausible.inference.posterior.nuts import sampled
 from plausible.inference.training.arguments import seed_of
@@ -94,7 +94,8 @@ def sample_posterior(
 
     Args:
         model: a function or module with `pyro.sample` statements, or a `Model`.
-        data: a tensor, or a tuple of tensors of any shapes; passed to the model by position.
+        data: a tensor, array or frame, or a tuple of them of any shapes, passed to the model by
+            position; a dictionary of them, passed by keyword.
         method: "nuts" or "svi".
         guide: for "svi"; a normal distribution with all correlations by default.
         chains: number of chains.
@@ -128,9 +129,8 @@ def sample_posterior(
     most = _EXTENDED * draws if max_draws is None else max_draws
     check_counts(chains, draws, tune, most, steps, target_accept, method, guide)
     seed = seed_of(seed)
-    constants = as_context(context)
     with in_double(seed):
-        joint = Joint(model, as_data(data), constants)
+        joint = Joint(model, *as_inputs(data, context))
         names = named(joint, dims, coords)
         density = LogDensity(joint, Gradient(joint, compile and method == "nuts"))
     attributes: dict[str, Any] = {"method": method, "seed": seed}
@@ -143,9 +143,10 @@ def sample_posterior(
     else:
         from plausible.inference.posterior.guide_draws import guide_draws
 
-        given = (data,) if isinstance(data, torch.Tensor) else tuple(data)
-        count = chains * draws
-        drawn = guide_draws(model, given, context or {}, guide, density, count, steps, seed)
+        tensors, keys = as_tensors(data)
+        by_name = {**(context or {}), **dict(zip(keys, tensors, strict=False))}
+        given, count = () if keys else tensors, chains * draws
+        drawn = guide_draws(model, given, by_name, guide, density, count, steps, seed)
         values = {n: v.reshape((chains, draws, *v.shape[1:])) for n, v in drawn.values.items()}
         statistics = {"log_weight": drawn.log_weights.reshape(chains, draws)}
         attributes |= {"engine": drawn.run.backend.engine, "steps": steps}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import torch
 
+from plausible.inference.engines.sources import Source
 from plausible.models.base import Model
 from plausible.models.errors import ModelError, UnknownName
 from plausible.models.objectives.elbo import ELBO
@@ -44,10 +45,12 @@ def objective_of(given: object, model: object) -> Objective:
     return given
 
 
-def batch_size_of(given: object, model: object, total: int) -> int:
-    """Data per step, at most all of them."""
+def batch_size_of(given: object, model: object, source: Source) -> int:
+    """Data per step, at most all of them: as asked, as the data say, or as the model has it."""
+    total = len(source)
     if given == "auto":
-        given = model.batch_size if isinstance(model, Model) else None
+        own = model.batch_size if isinstance(model, Model) else None
+        given = getattr(source, "batch_size", None) or own
     if given is None:
         return total
     if not _is_whole(given) or given < 1:

@@ -2,12 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
-
-from torch import Tensor
+from typing import Any, Literal
 
 from plausible.inference.engines.choice import engine_for
-from plausible.inference.engines.sources import Source
 from plausible.inference.isolation import isolated, own_modes, training
 from plausible.inference.program import Function
 from plausible.inference.training.arguments import check_names, fabric_for
@@ -16,7 +13,6 @@ from plausible.inference.training.loop import Run
 from plausible.inference.training.prepare import prepare
 from plausible.inference.training.request import request
 from plausible.inference.training.result import Fit, Progress
-from plausible.inference.training.validation import Validation
 from plausible.models.errors import PlausibleError
 from plausible.models.objectives.objective import Objective
 
@@ -25,7 +21,7 @@ __all__ = ["fit"]
 
 def fit(
     model: Function,
-    data: Tensor | Sequence[Tensor] | Source = (),
+    data: Any = (),
     *,
     guide: Function | None = None,
     objective: Objective | None = None,
@@ -40,7 +36,7 @@ def fit(
     seed: int = 0,
     out: str | Path | None = None,
     resume: str | Path | None = None,
-    validation: Validation | Tensor | Sequence[Tensor] | Source | None = None,
+    validation: Any = None,
     checkpoint_seconds: float = 30.0,
     callbacks: Sequence[Callable[[Progress], None]] = (),
 ) -> Fit:
@@ -64,16 +60,22 @@ def fit(
 
     Args:
         model: a `Model`, or a function or module with `pyro.sample` statements.
-        data: a tensor, a tuple of tensors with one leading dimension, or a `Source`; passed to
-            model and guide by position.
+        data: a tensor, array or frame (NumPy, pandas, Polars; a frame is a matrix of its columns),
+            or a tuple of them with one leading dimension, passed to model and guide by position; a
+            dictionary of them, passed by keyword; a `Dataset`, whose rows are read batch for batch;
+            a `DataLoader`, of which the dataset, the batch size and `collate_fn` are taken, while
+            the order is that of `seed`, a last short batch is trained on, and no workers are
+            started; a `Stream` of batches; or any `Source`. Tensors are taken as they are. Of all
+            else floats take PyTorch's default type (float32), whole numbers and booleans keep
+            theirs.
         guide: the variational program of a user's own model, for example an autoguide. None for a
             `Model`, and where nothing is latent.
         objective: what to train for; the model's own by default, the ELBO for a user's function.
         context: constants, passed to model and guide by keyword.
         epochs: passes over the data (20 where neither epochs nor steps is given).
         steps: training steps, instead of `epochs`; a step is one round of the objective's players.
-        batch_size: data per step; None is the whole data set; "auto" is the model's own choice, and
-            the whole data set for a user's function.
+        batch_size: data per step; None is the whole data set; "auto" is that of a `DataLoader`, the
+            model's own choice, and the whole data set for a user's function.
         scale_plates: whether plates over a minibatch are scaled by N/B; False for a model that
             does that itself, as those of `pyro.contrib.gp` with `num_data=N`.
         device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "mps".

@@ -14,7 +14,7 @@ from plausible.inference.engines.sources import (
     Source,
     TensorSource,
     first_batch,
-    permutation,
+    order_of,
 )
 from plausible.inference.isolation import OwnParameters, generators, on_device
 from plausible.inference.program import Function, Program
@@ -132,7 +132,7 @@ def _layout(
 ) -> Layout | None:
     """Run model and guide once before the first step, on both batch sizes that will occur."""
     total, size, program = len(source), asked.batch_size, asked.program
-    order = permutation(total, asked.seed, 0).to(device)
+    order = order_of(source, asked.seed, 0).to(device)
     scale = asked.scale_plates
     batch = Batch(first_batch(source, order[:size]), context, total, scale_plates=scale)
     other = None

@@ -2,12 +2,10 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-
-from torch import Tensor
 
 from plausible.inference.engines.sources import Source, TensorSource, as_source
 from plausible.inference.program import Function, Program, as_program
@@ -63,7 +61,7 @@ class Request:
 
 def request(
     model: Function,
-    data: Tensor | Sequence[Tensor] | Source,
+    data: Any,
     guide: Function | None,
     objective: Objective | None,
     context: Mapping[str, object] | None,
@@ -84,13 +82,14 @@ def request(
         ModelError: if model, guide or an argument cannot be trained as asked.
         CheckpointError: if the checkpoint is of another run.
     """
-    program, chosen, seed = as_program(model, guide), objective_of(objective, model), seed_of(seed)
-    source = as_source(data)
+    source = as_source(data, model)
+    program = as_program(model, guide, getattr(source, "names", ()))
+    chosen, seed = objective_of(objective, model), seed_of(seed)
     if isinstance(source, TensorSource):
         program.check(*source.tensors)
-    size = batch_size_of(batch_size, model, len(source))
+    size = batch_size_of(batch_size, model, source)
     judge, kept = as_validation(validation), out is not None or resume is not None
-    judged = as_source(judge.data) if judge is not None else None
+    judged = as_source(judge.data, model) if judge is not None else None
     if isinstance(judged, TensorSource):
         program.check(*judged.tensors)
     every = validated_every(judge, math.ceil(len(source) / size)) if judge is not None else 0
@@ -138,7 +137,9 @@ def _described(judged: Source | None, every: int, kept: bool) -> str | None:
 
 
 def _checksum(source: Source) -> int | None:
-    return source.checksum() if isinstance(source, TensorSource) else None
+    """A number that changes with the data; None for a source that has none."""
+    checksum = getattr(source, "checksum", None)
+    return checksum() if checksum is not None else None
 
 
 def _folder_of(resume: str | Path) -> Path:
@@ -149,6 +150,8 @@ def _check_same(
     content: Mapping[str, Any], settings: Mapping[str, Any], model: Function, path: str | Path
 ) -> None:
     recorded = {"scale_plates": True, **content["settings"], "model": content["model"]}
+    if recorded.get("checksum") is None:  # of a source that had none when it was written
+        settings = {**settings, "checksum": None}
     for name, value in {**settings, "model": description(model)}.items():
         if recorded.get(name) != value:
             raise CheckpointError(

@@ -7,7 +7,7 @@ from torch import Tensor
 from plausible.inference.program import Program
 from plausible.models.errors import DataError
 from plausible.models.objectives.batch import Batch
-from plausible.models.objectives.tracing import is_validated, probing, traces
+from plausible.models.objectives.tracing import is_validated, traces, trying
 
 __all__ = ["check_supports"]
 
@@ -26,7 +26,7 @@ def check_supports(program: Program, batch: Batch, data: tuple[Tensor, ...]) -> 
     """
     if batch.size < 2:
         return
-    with probing(program):
+    with trying(program, batch):  # draws nothing, as a source that is not checked draws nothing
         model, _ = traces(program, batch)
     for name, site in model.nodes.items():
         if site["type"] != "sample" or not site["is_observed"] or not is_validated(site["fn"]):

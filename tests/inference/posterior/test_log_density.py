@@ -274,8 +274,8 @@ def broadcast(x: Tensor) -> None:
         (broadcast, X, ModelError, "does not run on data of shape"),
         (nested, X[:3], ModelError, r"does not run on data of shape \(3,\)"),
         (weighted, torch.tensor([1.0, float("nan")]), DataError, "1 of 2 values that are NaN"),
-        (weighted, np.zeros(5), DataError, "got ndarray"),
-        (weighted, (X, 2.0), DataError, "got Tensor, float"),
+        (weighted, np.array(["a"] * 5), DataError, "has the type <U1, but data are numbers"),
+        (weighted, (X, 2.0), DataError, "Tensor 1 of the data is a float"),
     ],
 )
 def test_what_cannot_be_sampled_is_refused(

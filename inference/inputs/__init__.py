@@ -1,0 +1,1 @@
+"""Data as people have them: arrays, frames, datasets and streams."""
