@@ -11,7 +11,8 @@ if TYPE_CHECKING:  # for tools that read types; tests/test_lazy.py holds it to t
     from plausible.inference.evaluation.bounds import Evaluation, evaluate, log_likelihood
     from plausible.inference.inputs.datasets import Stream
     from plausible.inference.isolation import evaluating
-    from plausible.inference.posterior.log_density import LogDensity, log_density
+    from plausible.inference.posterior.density.log_density import LogDensity, log_density
+    from plausible.inference.posterior.predict import predict
     from plausible.inference.posterior.sampling import (
         Diagnosis,
         PosteriorWarning,
@@ -41,6 +42,7 @@ __all__ = [
     "load",
     "log_density",
     "log_likelihood",
+    "predict",
     "sample_posterior",
 ]
 
@@ -50,7 +52,8 @@ lazy(
         "inputs.datasets": "Stream",
         "evaluation.bounds": "Evaluation evaluate log_likelihood",
         "isolation": "evaluating",
-        "posterior.log_density": "LogDensity log_density",
+        "posterior.density.log_density": "LogDensity log_density",
+        "posterior.predict": "predict",
         "posterior.sampling": "Diagnosis PosteriorWarning diagnostics sample_posterior",
         "training.checkpoints": "load",
         "training.failures": "TrainingWarning",

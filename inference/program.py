@@ -48,6 +48,7 @@ class UserProgram(nn.Module):
             # Such a guide runs the model, observed sites and all; those are not the guide's.
             block(guide, hide_fn=_is_observed) if isinstance(guide, GuideMessenger) else guide,
         )
+        self._given = (None if guide is _nothing else guide,)  # in a tuple: no submodule twice
         for name, part in (("model", model), ("guide", guide)):
             owner = part if isinstance(part, nn.Module) else getattr(part, "__self__", None)
             if isinstance(owner, nn.Module) and owner not in self._modules.values():
@@ -63,6 +64,11 @@ class UserProgram(nn.Module):
         if self._names and args:
             return function(**dict(zip(self._names, args, strict=True)), **kwargs)
         return function(*args, **kwargs)
+
+    @property
+    def guide_given(self) -> Function | None:
+        """The guide as it was given."""
+        return self._given[0]
 
     def check(self, *batch: Tensor) -> None:
         owner = self._modules.get("model_module")

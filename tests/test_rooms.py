@@ -13,7 +13,7 @@ MOST_MODULES, MOST_LINES = 16, 300
 LONG = {
     "fairness/estimation/comparison.py": "exact and drawn comparisons are one interface",
     "inference/graphs/passes.py": "every pass walks the same graph, and the order matters",
-    "inference/posterior/joint.py": "one density: sites, constraints and sums of one walk",
+    "inference/posterior/density/joint.py": "one density: sites, constraints and sums of one walk",
     "models/base.py": "a model and its description build each other",
     "tests/fairness/counts/test_reading.py": "one kind of table after the other",
     "tests/fairness/test_options.py": "a row for each option of each analysis",

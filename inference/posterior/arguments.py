@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from plausible.inference.posterior.joint import Joint
+from plausible.inference.posterior.density.sites import Site
 from plausible.models.errors import ModelError, UnknownName
 
 __all__ = ["Names", "check_counts", "named"]
@@ -53,7 +53,7 @@ def check_counts(
 
 
 def named(
-    joint: Joint,
+    sites: Mapping[str, Site],
     dims: Mapping[str, Sequence[str]] | None,
     coords: Mapping[str, Sequence[Any]] | None,
 ) -> Names:
@@ -63,8 +63,6 @@ def named(
         ModelError: for labels of another number than the dimension has places.
         UnknownName: for a site or dimension that the model does not have.
     """
-    sites = {**joint.latents, **joint.deterministic}
-    sites |= {name: site for name, (site, _) in joint.observed.items()}
     for name in ("chain", "draw"):
         if name in sites:
             raise ModelError(

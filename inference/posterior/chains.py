@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from plausible.inference.posterior.density.gradient import Gradient, Vector
 from plausible.inference.posterior.diagnostics import arviz
-from plausible.inference.posterior.gradient import Gradient, Vector
 from plausible.models.errors import ModelError
 
 __all__ = ["RADIUS", "TRIES", "Chains", "NoStart", "Settings", "running"]

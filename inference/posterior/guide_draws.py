@@ -1,6 +1,6 @@
 """Draws from a fitted guide, with the weights that tell how far it is from the posterior."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,12 @@ from pyro import poutine
 from pyro.infer.autoguide import AutoMultivariateNormal
 from torch import Tensor, nn
 
-from plausible.inference.graphs.capture import Refused
-from plausible.inference.graphs.graph import captured
 from plausible.inference.isolation import isolated
-from plausible.inference.posterior.double import frozen
-from plausible.inference.posterior.gradient import Vector
-from plausible.inference.posterior.log_density import AT_ONCE, LogDensity
-from plausible.inference.posterior.sites import samples
+from plausible.inference.posterior.density.double import frozen
+from plausible.inference.posterior.density.gradient import Vector
+from plausible.inference.posterior.density.log_density import LogDensity
+from plausible.inference.posterior.density.over_draws import over_draws
+from plausible.inference.posterior.density.sites import samples
 from plausible.inference.training.fit import fit
 from plausible.inference.training.result import Fit
 from plausible.models.base import Model
@@ -112,7 +111,7 @@ def guide_draws(
         pyro.validation_enabled(False),
         torch.no_grad(),
     ):
-        weights, *values = _repeated(drawn, count)
+        weights, *values = over_draws(drawn, [torch.zeros(count, 1)])
     arrays = [value.double().numpy() for value in values]
     return GuideDraws(dict(zip(names, arrays, strict=True)), np.asarray(weights.double()), run)
 
@@ -120,16 +119,3 @@ def guide_draws(
 def _stored() -> dict[str, Tensor]:
     """The caller's parameters, which the model reads and the training leaves alone."""
     return {name: value.detach() for name, value in pyro.get_param_store().items()}
-
-
-def _repeated(drawn: Callable[[Tensor], list[Tensor]], count: int) -> list[Tensor]:
-    """Results of many draws: all at once where only normal variates are drawn, else one by one."""
-    rows = torch.zeros(count, 1)
-    try:
-        graph = captured(drawn, [rows[0]], noise=rows.dtype)
-        noise = [torch.randn(count, *shape) for shape in graph.noise]
-        many = torch.vmap(lambda row, *noise: graph(row, noise=noise), chunk_size=AT_ONCE)
-        return list(many(rows, *noise))
-    except (Refused, RuntimeError):
-        each = [drawn(row) for row in rows]
-        return [torch.stack(parts) for parts in zip(*each, strict=True)]

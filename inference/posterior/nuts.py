@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from plausible.inference.posterior.chains import RADIUS, TRIES, NoStart, Settings, running
+from plausible.inference.posterior.density.double import in_double
+from plausible.inference.posterior.density.gradient import Vector
+from plausible.inference.posterior.density.joint import Joint
+from plausible.inference.posterior.density.log_density import LogDensity
 from plausible.inference.posterior.diagnostics import THRESHOLD, largest_r_hat
-from plausible.inference.posterior.double import in_double
-from plausible.inference.posterior.gradient import Vector
-from plausible.inference.posterior.joint import Joint
-from plausible.inference.posterior.log_density import LogDensity
 from plausible.models.errors import ModelError
 
 __all__ = ["sampled"]

@@ -10,13 +10,15 @@ import numpy as np
 
 from plausible.inference.inputs.arrays import as_tensors
 from plausible.inference.posterior.arguments import check_counts, named
+from plausible.inference.posterior.arviz_data import SUMMED_OUT, arviz_data
 from plausible.inference.posterior.chains import Settings
+from plausible.inference.posterior.density.checks import as_inputs
+from plausible.inference.posterior.density.double import in_double
+from plausible.inference.posterior.density.gradient import Gradient
+from plausible.inference.posterior.density.joint import Joint
+from plausible.inference.posterior.density.log_density import LogDensity
 from plausible.inference.posterior.diagnostics import THRESHOLD, Convergence, arviz
-from plausible.inference.posterior.double import in_double
-from plausible.inference.posterior.gradient import Gradient
-from plausible.inference.posterior.joint import Joint
-from plausible.inference.posterior.joint_checks import as_inputs
-from plausible.inference.posterior.log_density import LogDensity
+from plausible.inference.posterior.groups import groups_of
 from plausible.inference.posterior.nuts import sampled
 from plausible.inference.training.arguments import seed_of
 from plausible.models.errors import UnknownName
@@ -76,6 +78,7 @@ def sample_posterior(
     context: Mapping[str, Any] | None = None,
     dims: Mapping[str, Sequence[str]] | None = None,
     coords: Mapping[str, Sequence[Any]] | None = None,
+    predictive: Literal["auto"] | bool = "auto",
     progress: bool = True,
     compile: bool = True,
 ) -> "InferenceData":
@@ -108,13 +111,18 @@ def sample_posterior(
         context: constants, passed by keyword.
         dims: names of a site's dimensions where plates do not give them.
         coords: labels along a dimension, such as {"group": ["a", "b"]}; 0 to n - 1 by default.
+        predictive: whether the groups log_likelihood (for `az.loo` and `az.waic`) and
+            posterior_predictive (for `az.plot_ppc`) are in the result; "auto" leaves them out
+            above ten million numbers each. For new inputs there is `predict`.
         progress: whether to show a bar on a terminal.
         compile: whether the density is compiled; False starts at once and is ten times slower.
 
     Returns:
-        ArviZ data with the groups posterior, sample_stats and observed_data. Values are those that
-        the sites have in the model, `pyro.deterministic` ones included; a dimension is named after
-        its plate. `posterior.attrs["diagnosis"]` says in words how far to trust them.
+        ArviZ data with the groups posterior, sample_stats, observed_data, log_likelihood and
+        posterior_predictive. Values are those that the sites have in the model; with them are
+        `pyro.deterministic` ones, and draws of the discrete ones that were summed out. A dimension
+        is named after its plate. `posterior.attrs["diagnosis"]` says in words how far to trust
+        the draws.
 
     Raises:
         DataError: if the data do not fit the model.
@@ -131,7 +139,7 @@ def sample_posterior(
     seed = seed_of(seed)
     with in_double(seed):
         joint = Joint(model, *as_inputs(data, context))
-        names = named(joint, dims, coords)
+        names = named(joint.sites, dims, coords)
         density = LogDensity(joint, Gradient(joint, compile and method == "nuts"))
     attributes: dict[str, Any] = {"method": method, "seed": seed}
     began = time.perf_counter()
@@ -151,13 +159,18 @@ def sample_posterior(
         statistics = {"log_weight": drawn.log_weights.reshape(chains, draws)}
         attributes |= {"engine": drawn.run.backend.engine, "steps": steps}
     attributes["sampling_seconds"] = time.perf_counter() - began
-    observed = {name: value.numpy() for name, (_, value) in joint.observed.items()}
-    idata = arviz().from_dict(
+    groups = groups_of(joint, values, predictive, seed)
+    if groups.left_out:
+        attributes["left_out"] = groups.left_out
+    idata: Any = arviz_data(
+        names,
         posterior=values,
+        discrete=groups.discrete,
+        log_likelihood=groups.log_likelihood,
+        dims_of_densities=groups.dims_of_densities,
+        posterior_predictive=groups.posterior_predictive,
         sample_stats=statistics,
-        observed_data=observed or None,
-        dims={name: list(of) for name, of in names.dims.items()},
-        coords=names.coords,
+        observed_data={name: value.numpy() for name, (_, value) in joint.observed.items()},
     )
     idata.posterior.attrs |= attributes
     diagnosis = diagnostics(idata)
@@ -178,7 +191,11 @@ def diagnostics(idata: "InferenceData") -> Diagnosis:
         work?: Evaluating variational inference (2018).
     """
     groups: Any = idata
-    values = {str(name): array.values for name, array in groups.posterior.data_vars.items()}
+    values = {
+        str(name): array.values
+        for name, array in groups.posterior.data_vars.items()
+        if SUMMED_OUT not in array.attrs  # drawn given the others, which are what has to converge
+    }
     chains, draws = (int(groups.posterior.sizes[name]) for name in ("chain", "draw"))
     if "log_weight" in groups.sample_stats:
         return _of_guide(groups.sample_stats["log_weight"].values.ravel())

@@ -19,7 +19,7 @@ from plausible.inference.isolation import (
     on_device,
     random_state_kept,
 )
-from plausible.inference.program import weights_of
+from plausible.inference.program import UserProgram, weights_of
 from plausible.inference.training.checkpoints import description, write_checkpoint
 from plausible.inference.training.failures import (
     failed,
@@ -93,6 +93,7 @@ class Run:
             backend=self.engine.backend,
             state=self.prepared.state,
             params={name: value.detach().clone() for name, value in stored},
+            guide=self.program.guide_given if isinstance(self.program, UserProgram) else None,
             checkpoint=self.written,
             validation=dict(self.judge.losses) if self.judge else {},
             best_step=self.judge.best_step if self.judge else None,

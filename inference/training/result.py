@@ -69,6 +69,7 @@ class Fit:
         state: what the objective holds besides the model, such as a discriminator or averages.
         params: values of the parameters that the user's own `pyro.param` and `pyro.module`
             statements and Pyro modules made, by Pyro's names, in the user's (constrained) space.
+        guide: the guide that was given.
         checkpoint: the file that holds the run; None without `out`.
         validation: loss on the validation data, by step, in nats per datum; step 0 is the start.
         best_step: the step with the lowest of those, whose weights the model has; None without
@@ -83,6 +84,7 @@ class Fit:
     backend: Backend
     state: nn.Module
     params: dict[str, Tensor] = field(default_factory=dict)
+    guide: Any = None
     checkpoint: Path | None = None
     validation: dict[int, float] = field(default_factory=dict)
     best_step: int | None = None

@@ -23,6 +23,12 @@ _VIEWS = frozenset(
     "narrow t mT detach flatten unflatten unbind split chunk tensor_split diagonal movedim "
     "swapaxes swapdims ravel contiguous".split()
 )
+# What computes nothing. PyTorch asks it while it records, to print a graph that it cannot record.
+_FACTS = frozenset(
+    "size stride dim ndimension numel nelement storage_offset is_contiguous element_size data_ptr "
+    "untyped_storage get_device is_floating_point is_complex item tolist numpy __array__ __len__ "
+    "__repr__ __format__ __hash__".split()
+)
 
 
 @contextmanager
@@ -55,10 +61,12 @@ class _Promoting(TorchFunctionMode):
 
 
 def _keeps_type(name: str) -> bool:
-    """Whether an operation writes in place, gives a view, or reads or sets an attribute."""
+    """Whether an operation writes in place, gives a view, or asks for no other tensor."""
+    if name in _VIEWS or name in _FACTS:
+        return True
     if name.startswith("__"):
-        return name in _VIEWS or name.startswith(("__i", "__get__", "__set", "__del"))
-    return name in _VIEWS or name.endswith("_")
+        return name.startswith(("__i", "__get__", "__set", "__del"))
+    return name.endswith("_")
 
 
 def _wide(value: Any) -> Any:

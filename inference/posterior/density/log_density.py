@@ -8,17 +8,14 @@ import torch
 from torch import Tensor
 
 from plausible.inference.engines.engine import Backend
-from plausible.inference.graphs.capture import Refused
-from plausible.inference.graphs.graph import captured
-from plausible.inference.posterior.double import in_double
-from plausible.inference.posterior.gradient import Gradient, Vector
-from plausible.inference.posterior.joint import Joint
-from plausible.inference.posterior.joint_checks import as_inputs
+from plausible.inference.posterior.density.checks import as_inputs
+from plausible.inference.posterior.density.double import in_double
+from plausible.inference.posterior.density.gradient import Gradient, Vector
+from plausible.inference.posterior.density.joint import Joint
+from plausible.inference.posterior.density.over_draws import over_draws
 from plausible.models.errors import ModelError
 
-__all__ = ["AT_ONCE", "LogDensity", "log_density"]
-
-AT_ONCE = 512
+__all__ = ["LogDensity", "log_density"]
 
 
 class LogDensity:
@@ -94,11 +91,12 @@ class LogDensity:
         given = torch.as_tensor(np.asarray(vectors, dtype=np.float64))
         self._check(given[(0,) * (given.dim() - 1)])
         rows = given.reshape(-1, self.size)
-        with in_double(), torch.no_grad():
-            values = self._values(rows)
+        names = (*self.names, *self.deterministic)
+        with in_double():
+            results = over_draws(lambda row: list(self._joint.values(row).values()), [rows])
         return {
             name: value.reshape((*given.shape[:-1], *self.shapes[name])).numpy()
-            for name, value in values.items()
+            for name, value in zip(names, results, strict=True)
         }
 
     def unconstrain(self, values: Mapping[str, Any]) -> Vector:
@@ -118,18 +116,6 @@ class LogDensity:
                 )
         with in_double(), torch.no_grad():
             return self._joint.unconstrained({n: given[n] for n in self.names}).numpy()
-
-    def _values(self, rows: Tensor) -> dict[str, Tensor]:
-        def values(row: Tensor) -> list[Tensor]:
-            return list(self._joint.values(row).values())
-
-        try:
-            graph = captured(values, [rows[0].clone()])
-            results = list(torch.vmap(graph, chunk_size=AT_ONCE)(rows))
-        except (Refused, RuntimeError):
-            each = [values(row) for row in rows]
-            results = [torch.stack(parts) for parts in zip(*each, strict=True)]
-        return dict(zip((*self.names, *self.deterministic), results, strict=True))
 
     def _check(self, vector: Any) -> None:
         if tuple(vector.shape) != (self.size,):

@@ -12,8 +12,7 @@ from pyro.poutine import Trace
 from pyro.util import check_site_shape
 from torch import Tensor
 
-from plausible.inference.posterior.double import frozen, in_float64
-from plausible.inference.posterior.joint_checks import (
+from plausible.inference.posterior.density.checks import (
     check_latents,
     check_plates,
     check_rewritten,
@@ -22,7 +21,8 @@ from plausible.inference.posterior.joint_checks import (
     rewritten,
     unvalidated,
 )
-from plausible.inference.posterior.sites import (
+from plausible.inference.posterior.density.double import frozen, in_float64
+from plausible.inference.posterior.density.sites import (
     Inverted,
     RandomLatents,
     Site,
@@ -38,7 +38,7 @@ from plausible.models.objectives.enumeration_checks import (
     combination,
     is_same_at_draw,
 )
-from plausible.models.objectives.tracing import is_computed
+from plausible.models.objectives.tracing import Fixed, is_computed
 
 __all__ = ["Joint"]
 
@@ -59,7 +59,11 @@ class Joint:
         latents: the continuous latent sites, in the order in which the model draws them.
         observed: the observed sites, each with its value.
         deterministic: the `pyro.deterministic` sites that depend on no summed-out site.
+        conditional: those that do.
         enumerated: the discrete latent sites, which are summed out.
+        discrete: the same, with shape and dimension names.
+        program: the model, in float64 and with its parameters.
+        nesting: number of dimensions that plates take.
 
     Raises:
         DataError: if the data do not fit the model.
@@ -67,19 +71,19 @@ class Joint:
     """
 
     def __init__(self, model: Any, data: tuple[Tensor, ...], context: Mapping[str, Any]) -> None:
-        self._program, self._data = _callable(model), data
+        self.program, self._data = _callable(model), data
         self._context = {name: frozen(x, torch.float64) for name, x in context.items()}
         with torch.no_grad():
             trace, self._shapes = self._run_at_random()
             values = {n: s["value"] for n, s in trace.nodes.items() if s["type"] == "param"}
             self.parameters = {name: in_float64(value).detach() for name, value in values.items()}
-            self._program = poutine.substitute(self._program, data=self.parameters)
+            self.program = poutine.substitute(self.program, data=self.parameters)
             sites = samples(trace)
             check_plates(sites)
             if rewritten(sites):
-                check_rewritten(sites, samples(self._run_at_random()[0]))
+                check_rewritten(sites, self.at_random())
             stacks = [frame for site in sites.values() for frame in site["cond_indep_stack"]]
-            self._nesting = max((-frame.dim for frame in stacks if frame.vectorized), default=0)
+            self.nesting = max((-frame.dim for frame in stacks if frame.vectorized), default=0)
             self.latents = {name: site_of(name, sites[name]) for name in self._shapes}
             self.enumerated = tuple(
                 name
@@ -94,6 +98,12 @@ class Joint:
             }
             self._check_supports(sites)
             self.deterministic = self._deterministic(sites)
+            self.discrete = {name: site_of(name, sites[name]) for name in self.enumerated}
+            self.conditional = {
+                name: site_of(name, site)
+                for name, site in sites.items()
+                if is_computed(site) and name not in self.deterministic
+            }
             self._check_nothing_hidden()
 
     @property
@@ -101,10 +111,17 @@ class Joint:
         """Length of the vector of unconstrained latent values."""
         return sum(shape.numel() for shape in self._shapes.values())
 
+    @property
+    def sites(self) -> dict[str, Site]:
+        """All sites that the user sees."""
+        observed = {name: site for name, (site, _) in self.observed.items()}
+        latent = {**self.latents, **self.deterministic, **self.discrete, **self.conditional}
+        return {**latent, **observed}
+
     def __call__(self, vector: Tensor) -> Tensor:
         """The log joint density at an unconstrained vector; a scalar."""
         trace, jacobian = self._at(vector)
-        evaluator = TraceEinsumEvaluator(trace, bool(self.enumerated), self._nesting)
+        evaluator = TraceEinsumEvaluator(trace, bool(self.enumerated), self.nesting)
         return evaluator.log_prob(trace) + jacobian
 
     def values(self, vector: Tensor) -> dict[str, Tensor]:
@@ -119,6 +136,19 @@ class Joint:
             self._trace()
         parts = [inverted.unconstrained[name].reshape(-1) for name in self._shapes]
         return torch.cat(parts)
+
+    def trace(self, values: Mapping[str, Tensor], enumerate: bool = False) -> Trace:
+        """A run at latent values; discrete sites may take all theirs."""
+        with Fixed(values):
+            return self._trace(enumerate)
+
+    def traced(self, program: Callable[..., Any]) -> Trace:
+        """A run of a program on the model's data."""
+        return poutine.trace(program).get_trace(*self._data, **self._context)
+
+    def at_random(self) -> dict[str, Any]:
+        """The sites of a run at random latent values."""
+        return samples(self._run_at_random()[0])
 
     def by_site(self, vector: Tensor) -> dict[str, float]:
         """The log probability of every site that is not summed out, at one point."""
@@ -150,18 +180,16 @@ class Joint:
         return trace, latent.log_jacobian
 
     def _trace(self, enumerate: bool = True) -> Trace:
-        program = self._program
+        program = self.program
         if self.enumerated and enumerate:
-            program = poutine.enum(
-                config_enumerate(program), first_available_dim=-1 - self._nesting
-            )
-        return poutine.trace(program).get_trace(*self._data, **self._context)
+            program = poutine.enum(config_enumerate(program), first_available_dim=-1 - self.nesting)
+        return self.traced(program)
 
     def _run_at_random(self) -> tuple[Trace, dict[str, torch.Size]]:
         """A run from random latent values; the errors of the model's own are explained."""
         try:
             with RandomLatents() as latents:
-                trace = poutine.trace(self._program).get_trace(*self._data, **self._context)
+                trace = poutine.trace(self.program).get_trace(*self._data, **self._context)
             trace.compute_log_prob()
             for name, site in samples(trace).items():
                 if not isinstance(site["value"], Tensor):
@@ -181,9 +209,9 @@ class Joint:
         """Refuse observed values outside their support, whatever the latent values."""
         outside = outside_support(sites)
         if outside:
-            outside -= unvalidated(self._program, self._data, self._context)
+            outside -= unvalidated(self.program, self._data, self._context)
         for _ in range(_SUPPORT_TRIES):
-            others = samples(self._run_at_random()[0]) if outside else {}
+            others = self.at_random() if outside else {}
             # A support that follows latent values may hold the data at values not met here.
             outside = {
                 name

@@ -16,8 +16,8 @@ from plausible.inference.graphs.graph import Graph, captured
 from plausible.inference.graphs.inductor import Code
 from plausible.inference.graphs.machine_code import MachineCode
 from plausible.inference.isolation import default_float64
-from plausible.inference.posterior.double import in_double, promoting
-from plausible.inference.posterior.joint import Joint
+from plausible.inference.posterior.density.double import in_double, promoting
+from plausible.inference.posterior.density.joint import Joint
 from plausible.models.errors import ModelError, PlausibleError, reason_of
 
 __all__ = ["Gradient", "Vector"]

@@ -9,13 +9,14 @@ from pyro import poutine
 from torch import Tensor
 
 from plausible.inference.inputs.arrays import as_tensors
-from plausible.inference.posterior.double import in_float64
-from plausible.inference.posterior.sites import RandomLatents, samples
+from plausible.inference.posterior.density.double import in_float64
+from plausible.inference.posterior.density.sites import RandomLatents, samples
 from plausible.models.errors import DataError, ModelError
 from plausible.models.objectives.tracing import is_computed, is_validated
 
 __all__ = [
     "as_context",
+    "as_gapped_inputs",
     "as_inputs",
     "check_latents",
     "check_plates",
@@ -53,6 +54,18 @@ def as_inputs(data: Any, context: Any) -> tuple[tuple[Tensor, ...], dict[str, An
     if names:
         return (), {**constants, **dict(zip(names, given, strict=True))}
     return given, constants
+
+
+def as_gapped_inputs(data: Any, context: Any) -> tuple[tuple[Tensor | None, ...], dict[str, Any]]:
+    """The same, where None may stand for what is to be predicted."""
+    if isinstance(data, Mapping):
+        given, constants = as_inputs({n: x for n, x in data.items() if x is not None}, context)
+        return given, {**dict.fromkeys(data), **constants}
+    if not isinstance(data, tuple | list):
+        return as_inputs(data, context)
+    given, constants = as_inputs([x for x in data if x is not None], context)
+    tensors = iter(given)
+    return tuple(None if x is None else next(tensors) for x in data), constants
 
 
 def as_context(context: Any) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""A Pyro model with its data as a log density, for samplers."""
