@@ -2,6 +2,7 @@
 
 import ast
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -93,6 +94,15 @@ def lazy(package: str, modules: Mapping[str, str] | None = None) -> None:
         places = {name: place for place, names in modules.items() for name in names.split()}
     module.__class__ = _LazyPackage
     ModuleType.__setattr__(module, "_places", places)
+    if "ipykernel" in sys.modules:
+        _import_tqdm()
+
+
+def _import_tqdm() -> None:
+    """In a notebook: Pyro imports tqdm, which warns of missing ipywidgets at its import."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import_module("tqdm.auto")
 
 
 def _for_type_checkers(module: ModuleType) -> dict[str, str]:

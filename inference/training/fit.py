@@ -54,7 +54,7 @@ def fit(
 
     Where the loss was plainly still falling at the end, a `TrainingWarning` says so: a straight
     line through the means of ten blocks of the last half of the steps falls, explains nine tenths
-    of their variance, and falls by more than a twentieth of what the loss fell in all. It is quiet
+    of their variance, and falls by more than a tenth of what the loss fell in all. It is quiet
     where that cannot be told: below 200 steps, in noise that hides the fall, for losses of several
     players or with a weight that follows a schedule, and after a run that was stopped.
 

@@ -241,8 +241,11 @@ class Run:
         return stop or self.interrupted
 
     def _latest(self) -> dict[str, float]:
-        """Every player's loss in the last step."""
-        return dict(zip(self.names, self.losses[self.step - 1].tolist(), strict=True))
+        """Every player's loss in the last step, and the last validation's."""
+        latest = dict(zip(self.names, self.losses[self.step - 1].tolist(), strict=True))
+        if self.judge is not None and self.judge.losses:
+            latest["validation"] = self.judge.losses[max(self.judge.losses)]
+        return latest
 
     def _label(self) -> str:
         """The epoch, where it has several steps, and the engine."""

@@ -1,4 +1,4 @@
-"""What the terminal shows of a run: its name, what it is doing, and a bar; gone when it ends."""
+"""What a terminal or a notebook shows of a run: its name, what it does, a bar; gone at its end."""
 
 import logging
 import time
@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
+from html import escape
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
@@ -17,6 +19,7 @@ __all__ = ["Bar", "announced", "progress_bar", "stage"]
 
 _INTERVAL = 0.25
 _NARROWEST = 8  # columns of the bar itself; below that only its numbers are shown
+_CELL_COLUMNS = 120  # of a notebook, which has no width that one could ask for
 _ECHO = 3  # columns kept free, where the terminal writes ^C without breaking the line
 
 
@@ -55,8 +58,8 @@ class Bar:
         self.display.live.refresh()
         self.next = now + _INTERVAL
 
-    def line(self, columns: int) -> Text | Table:
-        """The bar and its numbers; where they do not fit into one line, the bar gives way."""
+    def numbers(self, columns: int) -> str:
+        """Steps, losses, rate and the time that is left, as far as they fit."""
         numbers = [f"{self.done:,}/{self.total:,}", *self.losses]
         if self.rate:
             left = timedelta(seconds=round((self.total - self.done) / self.rate))
@@ -64,7 +67,11 @@ class Bar:
             numbers += [f"{speed} steps/s", f"{left} left"]
             if len(self.losses) > 1 and len("  ".join(numbers)) > columns:
                 del numbers[-2]  # the losses of several players count for more than the rate
-        text = Text("  ".join(numbers), no_wrap=True)
+        return "  ".join(numbers)
+
+    def line(self, columns: int) -> Text | Table:
+        """The bar and its numbers; where they do not fit into one line, the bar gives way."""
+        text = Text(self.numbers(columns), no_wrap=True)
         text.truncate(columns, overflow="ellipsis")
         width = columns - text.cell_len - 2
         if width < _NARROWEST:
@@ -88,14 +95,54 @@ class _Display:
         self.console, self.name, self.doing = console, name, ""
         self.bars: list[Bar] = []
         self.sentences: set[str] = set()
-        self.live = Live(self, console=console, auto_refresh=False, transient=True)
+        self.live: Live | _Cell = (
+            _Cell(self)
+            if console.is_jupyter
+            else Live(self, console=console, auto_refresh=False, transient=True)
+        )
+
+    def title(self) -> str:
+        """The run's name and what it is doing."""
+        what = ", ".join(part for part in (self.doing, *(b.description for b in self.bars)) if part)
+        return f"{self.name}: {what}" if what else self.name
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        what = ", ".join(part for part in (self.doing, *(b.description for b in self.bars)) if part)
-        title = f"{self.name}: {what}" if what else self.name
-        yield Text(title, style="bold", no_wrap=True, overflow="ellipsis")
+        yield Text(self.title(), style="bold", no_wrap=True, overflow="ellipsis")
         for bar in self.bars:
             yield bar.line(options.max_width - _ECHO)
+
+
+class _Cell:
+    """The lines as an output of a notebook's cell, in HTML alone: rich's own needs ipywidgets."""
+
+    def __init__(self, display: _Display) -> None:
+        self.display = display
+        self._handle: Any = None
+
+    def __enter__(self) -> "_Cell":
+        from IPython.display import display  # there, where there is a notebook
+
+        self._handle = display(self._shown(), raw=True, display_id=True)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
+
+    def refresh(self) -> None:
+        """Show the lines as they are now, in the place of what was shown before."""
+        self._handle.update(self._shown(), raw=True)
+
+    def _shown(self) -> dict[str, str]:
+        """What a cell shows, for notebooks that show HTML and for those that do not."""
+        plain, html = [self.display.title()], [f"<b>{escape(self.display.title())}</b>"]
+        for bar in self.display.bars:
+            numbers = bar.numbers(_CELL_COLUMNS)
+            plain.append(numbers)
+            html.append(
+                f"<progress value='{bar.done}' max='{bar.total}'></progress> "
+                f"<code>{escape(numbers)}</code>"
+            )
+        return {"text/plain": "\n".join(plain), "text/html": "<br>".join(html)}
 
 
 _shown: ContextVar[_Display | None] = ContextVar("shown", default=None)
@@ -131,7 +178,7 @@ def stage(doing: str) -> None:
 
 @contextmanager
 def progress_bar(total: int, done: int, description: str) -> Iterator[Bar]:
-    """A bar on the terminal's error stream; silent where there is no terminal."""
+    """A bar on the terminal's error stream, or in a notebook; silent where there is neither."""
     with _display("training") as display:
         bar = Bar(display, total, done, description)
         if display is not None:

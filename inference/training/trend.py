@@ -8,7 +8,7 @@ __all__ = ["fall_at_the_end"]
 _BLOCKS = 10
 _FEWEST_STEPS = 200
 _EXPLAINED = 0.9
-_SHARE = 0.05
+_SHARE = 0.1
 _ROUNDING = 1e-5  # of the loss: what float32 and the order of sums may move it by
 
 
@@ -17,8 +17,8 @@ def fall_at_the_end(losses: Tensor) -> float | None:
 
     The last half is cut into ten blocks of equal length. It counts as falling where a straight line
     through the means of the blocks falls and explains at least nine tenths of their variance, and
-    where it falls by more than a twentieth of what the loss fell in all, from the mean of a first
-    block of that length to that of the last. Of losses that scatter around a level one run in
+    where it falls by more than a tenth of what the loss fell in all, from the first step to the
+    mean of the last block. Of losses that scatter around a level one run in
     70,000 looks so by chance; where the fall is less than about ten times the standard error of a
     block's mean, or the loss bends to a level, nothing is said. Losses that wander up and down on
     the time scale of the whole run cannot be told from falling ones: of those up to one in twenty
@@ -42,6 +42,6 @@ def fall_at_the_end(losses: Tensor) -> float | None:
     line = means.mean() + slope * place
     fall = -slope * (_BLOCKS - 1)
     scattered = float((means - line).square().sum() / (means - means.mean()).square().sum())
-    whole = float(losses[:length].mean() - means[-1])
+    whole = float(losses[0] - means[-1])
     least = max(_SHARE * whole, _ROUNDING * float(means[-1].abs()))
     return fall if fall > least and 1.0 - scattered >= _EXPLAINED else None
