@@ -72,7 +72,7 @@ def test_ranks_of_the_true_use_are_uniform(with_survey: bool) -> None:
     # uniform. A chance failure: 1 in 1,000. Seen failing with the survey counted twice.
     random = np.random.default_rng(5)
     ranks = []
-    for i in range(400):
+    for i in range(200):
         u, d = random.beta(1, 1), random.beta(2, 2)
         arrests = CountedRate(int(random.binomial(200, u * d)), 200)
         survey = CountedRate(int(random.binomial(50, u)), 50) if with_survey else None

@@ -39,6 +39,9 @@ def run(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+TINY = ["linear-vae", "--steps", "20", "--size", "50"]
+
+
 def status(*arguments: str) -> int:
     with pytest.raises(SystemExit) as stop:
         main(arguments)
@@ -99,7 +102,7 @@ def test_a_run_takes_the_place_of_another_only_when_asked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Seen failing with the check taken out: the second run replaced the first."""
-    command = ("train", "linear-vae", "--steps", "20", "--out", str(tmp_path))
+    command = ("train", *TINY, "--out", str(tmp_path))
     assert status(*command) == 0
     (tmp_path / "notes.txt").write_text("mine")
     kept = {path: path.read_bytes() for path in tmp_path.iterdir()}
@@ -123,7 +126,7 @@ def test_pictures_of_the_run_that_went_are_gone(run: Path, tmp_path: Path, image
 
 
 def test_other_recipes_run(tmp_path: Path, images: Path) -> None:
-    assert status("train", "linear-vae", "--steps", "30", "--out", str(tmp_path / "linear")) == 0
+    assert status("train", *TINY, "--out", str(tmp_path / "linear")) == 0
     forces = ["--data", str(images), "--epochs", "1", "--out", str(tmp_path / "forces")]
     assert status("train", "vae-forces", *forces) == 0
     assert (tmp_path / "linear" / "decomposition.png").exists()
@@ -225,6 +228,6 @@ def test_ctrl_c_after_training_keeps_what_was_trained(
 
     monkeypatch.setattr("plausible.inference.recipes.outcome.Outcome.write", interrupted)
     out = tmp_path / "run"
-    assert status("train", "linear-vae", "--steps", "20", "--out", str(out)) == 130
+    assert status("train", *TINY, "--out", str(out)) == 130
     assert capsys.readouterr().err == f"plausible: Stopped. Saved: {out / 'checkpoint.pt'}.\n"
     assert {path.name for path in out.iterdir()} == {"checkpoint.pt", "run.json"}

@@ -91,7 +91,7 @@ def test_the_recipe_shows_the_collapse_on_points_and_on_images(tmp_path: Path) -
 
     The wider bounds are for the seed: a decoder's samples on digits vary more from run to run.
     """
-    outcome = naive_generator(out=tmp_path)
+    outcome = naive_generator(steps=2000, epochs=20, out=tmp_path)
     ratio = "sample variance / data variance"
     for prefix, low, high in (("", 85, 115), ("Images, ", 60, 140)):
         naive = "Naive" if not prefix else "naive"

@@ -23,7 +23,7 @@ from plausible.models import (
 
 # The settings of the recipe: training pairs, steps, batch, first learning rate.
 FULL = (100_000, 8000, 1000, 5e-3)
-QUARTER = (100_000, 2000, 1000, 5e-3)
+HALF, QUARTER = (100_000, 4000, 1000, 5e-3), (100_000, 2000, 1000, 5e-3)
 
 
 def network(seed: int, components: int, shared: bool = False) -> MixtureDensityNetwork:
@@ -58,19 +58,19 @@ def test_a_short_run_beats_a_single_normal_and_nothing_passes_its_floor(tmp_path
 
 @pytest.mark.slow
 def test_twenty_components_come_near_the_floor_on_every_seed() -> None:
-    """-1.20 or better on five seeds, -1.22 in the median; the floor is -1.282.
+    """-1.20 or better on three seeds, -1.22 in the median, in half the recipe's steps.
 
-    The standard error of a score is .003. Bishop's uniform edges keep normals from the last .05.
+    The floor is -1.282, and the standard error of a score .003. Bishop's uniform edges keep normals from the last .05.
     """
     scores = []
-    for seed in range(5):
+    for seed in range(3):
         model = network(seed, 20)
-        trained(model, INVERSE_SINE, *FULL, Trainer(seed, "cpu"))
+        trained(model, INVERSE_SINE, *HALF, Trainer(seed, "cpu"))
         scores.append(held_out(model, INVERSE_SINE, seed))
     assert all(score.error < 0.005 for score in scores)
     means = sorted(score.mean for score in scores)
     assert means[-1] <= -1.20, means
-    assert means[2] <= -1.22, means
+    assert means[1] <= -1.22, means
     assert means[0] > INVERSE_SINE.floor - 4 * scores[0].error
 
 

@@ -108,7 +108,7 @@ def test_one_gaussian_is_below_the_mixture_and_has_its_mass_where_no_data_is() -
 @pytest.mark.slow
 def test_the_recipe_shows_it_on_clusters_and_on_old_faithful(tmp_path: Path) -> None:
     """Differences of five standard errors or more on held-out data; the floor is not passed."""
-    facts = (outcome := mode_collapse(out=tmp_path)).facts
+    facts = (outcome := mode_collapse(size=1000, steps=500, out=tmp_path)).facts
     exact, _, by_entropy = numbers(facts["Exact density"])
     assert numbers(facts["Mixture of 8"])[0] < exact
     peak, _, level = numbers(facts["Peak of the single Gaussian"])

@@ -50,7 +50,7 @@ def test_a_short_run_draws_colour_images_and_one_pixels_densities(tmp_path: Path
 @pytest.mark.slow
 def test_the_scale_of_a_pixel_is_high_where_the_network_errs(tmp_path: Path) -> None:
     """Correlations over pixels and over images well above any that 1,000 images give by chance."""
-    facts = regress_images(out=tmp_path).facts
+    facts = regress_images(steps=500, out=tmp_path).facts
     pixels, images = numbers(facts["Correlation of scale and absolute error"])
     assert pixels > 0.6 and images > 0.5
     inside = numbers(facts["Values within 1.96 scales of the mean"])[0]
