@@ -60,7 +60,8 @@ def test_a_short_run_beats_a_single_normal_and_nothing_passes_its_floor(tmp_path
 def test_twenty_components_come_near_the_floor_on_every_seed() -> None:
     """-1.20 or better on three seeds, -1.22 in the median, in half the recipe's steps.
 
-    The floor is -1.282, and the standard error of a score .003. Bishop's uniform edges keep normals from the last .05.
+    The floor is -1.282, and the standard error of a score .003. Bishop's uniform edges keep normals
+    from the last .05.
     """
     scores = []
     for seed in range(3):
