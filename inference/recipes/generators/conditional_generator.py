@@ -162,7 +162,13 @@ def _pictures(model: ConditionalGenerator, c: Tensor, x: Tensor, seed: int) -> l
     for k in range(_OUTPUTS):
         drawn = ancestral(model, inputs, seed + k)["mean"].clamp(0, 1)
         rows.append((f"output {k + 1}", torch.cat([inputs, drawn], dim=2)))
-    many = ancestral(model, c[chosen[:1]].expand(_SHOWN, *c.shape[1:]), seed)
+    upper = inputs[:1].expand(_SHOWN, *inputs.shape[1:])
+    many = ancestral(model, upper, seed)
+    below = {
+        "mean": torch.cat([upper, many["mean"].clamp(0, 1)], dim=2),
+        "scale": torch.cat([torch.zeros_like(upper), many["scale"]], dim=2),
+        "drawn x": torch.cat([upper, many["x"].clamp(0, 1)], dim=2),
+    }
     return [
         Picture(
             "samples",
@@ -176,16 +182,11 @@ def _pictures(model: ConditionalGenerator, c: Tensor, x: Tensor, seed: int) -> l
         ),
         Picture(
             "ancestral",
-            image_rows(
-                [
-                    ("mean", many["mean"].clamp(0, 1)),
-                    ("scale", many["scale"]),
-                    ("drawn x", many["x"].clamp(0, 1)),
-                ]
-            ),
-            "Ancestral sampling for one input, the leftmost above: ten times the model draws z, "
-            "and the network makes a mean and a scale for every pixel of it, from which x is "
-            "drawn. The noise of x is that of single pixels; what makes a stroke is in z.",
-            "Three rows of ten lower halves for one input: means, scales, and noisy draws.",
+            image_rows(list(below.items())),
+            "Ancestral sampling for one input, the leftmost above, whose upper half is repeated: "
+            "ten times the model draws z, and the network makes a mean and a scale for every "
+            "pixel below from it, from which x is drawn. The noise of x is that of single pixels; "
+            "what makes a stroke is in z.",
+            "Three rows of ten digits with one upper half: means, scales, and noisy draws below.",
         ),
     ]
