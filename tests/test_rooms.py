@@ -27,6 +27,7 @@ LONG = {
     "tests/inference/training/test_checkpoint_files.py": "a damage for each error",
     "tests/inference/training/test_fit.py": "one setting after the other",
     "tests/inference/training/test_isolation.py": "one global state after the other",
+    "tests/peers/pyro_programs.py": "one program after the other",
     "tests/models/conditional/test_conditional.py": "three models of one contract",
     "tests/models/likelihoods/test_families.py": "one table of likelihoods",
     "tests/models/objectives/test_bounds.py": "one bound against several references",
