@@ -5,18 +5,15 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pyro
 import torch
-from pyro.poutine.messenger import Messenger
-from torch import Generator, Tensor, nn
+from torch import Generator, nn
 
 from plausible.inference.program import UserProgram
+from plausible.models.ownership import Content, empty, own_store
 
 __all__ = [
-    "ONE_AT_A_TIME",
-    "OwnParameters",
     "default_float64",
     "evaluating",
     "garbage_set_aside",
@@ -28,15 +25,13 @@ __all__ = [
     "training",
 ]
 
-# Pyro's handlers and parameter store belong to the process: a second thread waits for its turn.
-ONE_AT_A_TIME = threading.RLock()
-_DEFAULT = threading.RLock()  # the default type belongs to the process, too
+_DEFAULT = threading.RLock()  # the default type belongs to the process
 
 
 def _renew() -> None:
-    """In a process that was forked nobody may hold the locks any more."""
-    global ONE_AT_A_TIME, _DEFAULT
-    ONE_AT_A_TIME, _DEFAULT = threading.RLock(), threading.RLock()
+    """In a process that was forked nobody may hold the lock any more."""
+    global _DEFAULT
+    _DEFAULT = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -54,7 +49,7 @@ def generators(device: torch.device) -> list[Generator]:
 
 
 @contextmanager
-def isolated(seed: int, device: torch.device, store: Any = None) -> Iterator[Any]:
+def isolated(seed: int, device: torch.device, store: Content | None = None) -> Iterator[Content]:
     """Seed PyTorch and give Pyro a private parameter store; afterwards the caller's are back.
 
     Args:
@@ -63,9 +58,9 @@ def isolated(seed: int, device: torch.device, store: Any = None) -> Iterator[Any
         store: content of the private parameter store; empty by default.
 
     Yields:
-        A dictionary that holds the content of the private parameter store afterwards.
+        The content, which afterwards is that of the private parameter store.
     """
-    with ONE_AT_A_TIME, random_state_kept(device), pyro.get_param_store().scope(store) as content:
+    with own_store(empty() if store is None else store) as content, random_state_kept(device):
         for generator in generators(device):
             generator.manual_seed(seed)
         yield content
@@ -182,20 +177,3 @@ def evaluating(model: nn.Module, seed: int = 0) -> Iterator[None]:
     finally:
         for module, flag in flags:
             module.training = flag
-
-
-class OwnParameters(Messenger):
-    """Make `pyro.param` start from a copy, so that training moves no tensor of the caller's.
-
-    An `nn.Parameter` is taken as it is: it belongs to a module that is to be trained.
-    """
-
-    def _pyro_param(self, msg: Any) -> None:
-        if len(msg["args"]) < 2 or isinstance(msg["args"][1], nn.Parameter):
-            return
-        name, initial = msg["args"]
-        msg["args"] = (name, lambda: _copy(initial() if callable(initial) else initial))
-
-
-def _copy(value: Any) -> Any:
-    return value.detach().clone() if isinstance(value, Tensor) else value

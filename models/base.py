@@ -9,12 +9,13 @@ import pyro.distributions as dist
 import torch
 from pyro.distributions import TorchDistribution
 from pyro.nn import PyroModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from plausible.models.errors import DataError, ModelError
 from plausible.models.likelihoods.likelihood import Likelihood
 from plausible.models.objectives.elbo import ELBO
 from plausible.models.objectives.objective import Objective
+from plausible.models.ownership import own_parameters
 from plausible.models.registry import FORMER_PLACES, MODELS
 
 __all__ = [
@@ -67,6 +68,15 @@ class Model(PyroModule):
         self = super().__new__(cls)
         object.__setattr__(self, "_arguments", _named(cls, args, kwargs))
         return self
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(name)
+        own_parameters(self)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if isinstance(value, nn.Module):
+            own_parameters(value)
 
     def model(self, *batch: Any, **context: Any) -> Any:
         """The generative program; what it takes is the subclass's to say."""

@@ -37,14 +37,14 @@ LINE = re.compile(r"^\s*(?:from|import) plausible\.([\w.]+)(?: import (\w+))?", 
 
 # Rooms from the lowest to the highest. A room may import what stands before it, and its own line.
 LAYERS = (
-    ("models/errors", "models/lazy", "models/registry"),
+    ("models/errors", "models/lazy", "models/ownership", "models/registry"),
     ("models/distributions", "models/networks", "models/objectives"),
     ("models/likelihoods",),
     ("models/base",),
     ("models/autoencoders", "models/conditional", "models/generators"),
     ("inference/errors", "inference/lazy"),
     ("inference/inputs", "inference/program"),
-    ("inference/isolation", "inference/pictures"),
+    ("inference/isolation", "inference/pictures", "inference/starts"),
     ("inference/graphs", "inference/evaluation", "inference/latent", "inference/pages"),
     ("inference/engines",),
     ("inference/training",),

@@ -1,5 +1,6 @@
 """The players of an objective with what they move: their losses, gradients and optimisers."""
 
+import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,12 +11,12 @@ from torch import Tensor, nn
 
 from plausible.inference.engines.batches import Batches
 from plausible.inference.engines.optimizer_state import OptimizerState
-from plausible.inference.isolation import OwnParameters, on_device
+from plausible.inference.isolation import on_device
 from plausible.inference.program import Program
 from plausible.models.errors import ModelError, PlausibleError, reason_of
 from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.objective import Objective, Player
-from plausible.models.objectives.tracing import probing, trying
+from plausible.models.objectives.tracing import probing, traces, trying
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -148,7 +149,9 @@ def make_parameters(program: Any, objective: Objective, batch: Batch) -> None:
         ModelError: if a loss does not run on this batch.
     """
     device = batch.args[0].device if batch.args else torch.device("cpu")
-    with trying(program, batch), OwnParameters(), torch.enable_grad():
+    with trying(program, batch), torch.enable_grad():
+        with contextlib.suppress(Exception):  # the state may ask for them, too
+            traces(program, batch)
         state = objective.state(program).to(device)
         for player in objective.players():
             try:

@@ -24,6 +24,7 @@ from plausible.models.errors import ModelError
 from plausible.models.objectives.elbo import ELBO
 from plausible.models.objectives.optimizers import Adam
 from plausible.models.objectives.schedules import CosineDecay
+from plausible.models.ownership import stored_values
 
 __all__ = ["GuideDraws", "guide_draws"]
 
@@ -83,7 +84,7 @@ def guide_draws(
         )
     twin = frozen(model)
     twin = twin.model if isinstance(twin, Model) else twin
-    target = poutine.substitute(_Bound(twin, data, context), data=_stored())
+    target = poutine.substitute(_Bound(twin, data, context), data=_stored(twin))
     chosen = _Bound(guide, data, context) if guide is not None else AutoMultivariateNormal(target)
     optimizer = Adam(CosineDecay(_RATE, steps))
     run = fit(
@@ -116,6 +117,9 @@ def guide_draws(
     return GuideDraws(dict(zip(names, arrays, strict=True)), np.asarray(weights.double()), run)
 
 
-def _stored() -> dict[str, Tensor]:
-    """The caller's parameters, which the model reads and the training leaves alone."""
-    return {name: value.detach() for name, value in pyro.get_param_store().items()}
+def _stored(model: Any) -> dict[str, Tensor]:
+    """The parameters that statements of the model read, which the training leaves alone."""
+    module = getattr(model, "__self__", model)
+    own = stored_values(module) if isinstance(module, nn.Module) else {}
+    callers = {name: value.detach() for name, value in pyro.get_param_store().items()}
+    return {**callers, **own}

@@ -19,6 +19,7 @@ from torch.nn.parameter import is_lazy
 from plausible.inference.program import stored_parameters, weights_of
 from plausible.models.base import Model, from_config, up_to_date
 from plausible.models.errors import CheckpointError, ModelError, PlausibleError
+from plausible.models.ownership import own_parameters
 
 __all__ = [
     "FORMAT",
@@ -210,6 +211,7 @@ def load(path: str | Path, *, model: nn.Module | None = None) -> nn.Module:
     if any(name.startswith(_MODEL) for name in weights):
         own = {n: w for n, w in weights.items() if n.startswith(_MODEL)}
         weights = {name.removeprefix(_MODEL): w for name, w in own.items()}
+    own_parameters(model)
     load_weights(model, weights, path)
     return model.eval()
 

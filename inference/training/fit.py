@@ -15,6 +15,7 @@ from plausible.inference.training.request import request
 from plausible.inference.training.result import Fit, Progress
 from plausible.models.errors import PlausibleError
 from plausible.models.objectives.objective import Objective
+from plausible.models.ownership import Owners, taking_turns
 
 __all__ = ["fit"]
 
@@ -128,11 +129,13 @@ def fit(
     run: Run | None = None
     try:
         with (
-            isolated(asked.seed, fabric.device) as store,
+            taking_turns(),
+            Owners(asked.program).running() as owners,
+            isolated(asked.seed, fabric.device, owners.start) as store,
             own_modes(fabric.device),
             training(asked.program),
         ):
-            prepared = prepare(asked, fabric)
+            prepared = prepare(asked, fabric, owners)
             engine = engine_for(
                 prepared.players,
                 prepared.batches,
@@ -146,6 +149,7 @@ def fit(
                 run.train()
             finally:
                 engine.close()
+                owners.settle()
             result = run.result(store)
     except (RuntimeError, MemoryError) as error:
         explained = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyro
 import torch
 from torch import Tensor, nn
 
@@ -16,14 +17,16 @@ from plausible.inference.engines.sources import (
     first_batch,
     order_of,
 )
-from plausible.inference.isolation import OwnParameters, generators, on_device
-from plausible.inference.program import Function, Program
+from plausible.inference.isolation import generators, on_device
+from plausible.inference.program import Function, Program, UserProgram
+from plausible.inference.starts import OwnParameters, check_starts
 from plausible.inference.training.checkpoints import load_weights, writable_folder
 from plausible.inference.training.request import Request
 from plausible.inference.training.supports import check_supports
 from plausible.inference.training.validation import Judge
 from plausible.models.errors import CheckpointError, ModelError
 from plausible.models.objectives.batch import Batch, Layout
+from plausible.models.ownership import Owners
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -70,8 +73,13 @@ class Prepared:
     judge: Judge | None
 
 
-def prepare(asked: Request, fabric: "Fabric") -> Prepared:
+def prepare(asked: Request, fabric: "Fabric", owners: Owners) -> Prepared:
     """Move a run to its device, run model and guide once, and go on from its checkpoint.
+
+    Args:
+        asked: the run.
+        fabric: its device and precision.
+        owners: of its parameters.
 
     Raises:
         DataError: if the data do not fit the model.
@@ -85,9 +93,12 @@ def prepare(asked: Request, fabric: "Fabric") -> Prepared:
         name: value.to(device) if isinstance(value, Tensor) else value
         for name, value in asked.context.items()
     }
-    layout = _layout(asked, source, constants, device)
+    check_starts(program)
+    with owners.joining():
+        layout = _layout(asked, source, constants, device, owners)
     with on_device(device):
         state = objective.state(program).to(device)
+    _check_held(program, state)
     players = Players(program, objective, state, fabric)
     batches = Batches(
         source, asked.batch_size, asked.seed, constants, layout, device, asked.scale_plates
@@ -128,7 +139,11 @@ def prepare(asked: Request, fabric: "Fabric") -> Prepared:
 
 
 def _layout(
-    asked: Request, source: Source, context: Mapping[str, object], device: torch.device
+    asked: Request,
+    source: Source,
+    context: Mapping[str, object],
+    device: torch.device,
+    owners: Owners,
 ) -> Layout | None:
     """Run model and guide once before the first step, on both batch sizes that will occur."""
     total, size, program = len(source), asked.batch_size, asked.program
@@ -141,14 +156,28 @@ def _layout(
         other = Batch(first_batch(source, order[:last]), context, total, scale_plates=scale)
     if not isinstance(source, TensorSource):
         program.check(*batch.args)
-    with OwnParameters(), on_device(device):
+    with OwnParameters(owners), on_device(device):
         layout = asked.objective.prepare(program, batch, other)
-    with on_device(device):
         if layout is None:
             make_parameters(program, asked.objective, batch)
         elif isinstance(source, TensorSource) and other is not None:
             check_supports(program, batch, source.tensors)
     return layout
+
+
+def _check_held(program: Program, state: nn.Module) -> None:
+    """Refuse a parameter that a `Model` leaves in Pyro's store, where nothing would train it."""
+    if isinstance(program, UserProgram):
+        return
+    held = {id(p) for p in (*program.parameters(), *state.parameters())}
+    for name, parameter in pyro.get_param_store().named_parameters():
+        if id(parameter) not in held:
+            cls, attribute = type(program).__name__, name.replace("$$$", ".")
+            raise ModelError(
+                f"{cls} makes the parameter {attribute!r} by pyro.param or pyro.module, but its "
+                "parameters are attributes: write self.scale = PyroParam(tensor(1.0), "
+                "constraint=constraints.positive), or self.net = net, in its __init__."
+            )
 
 
 def _restore(

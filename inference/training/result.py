@@ -8,11 +8,11 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyro
 import torch
 from torch import Tensor, nn
 
 from plausible.inference.engines.engine import Backend
+from plausible.models.ownership import scope
 
 if TYPE_CHECKING:  # matplotlib is imported when something is drawn
     from matplotlib.figure import Figure
@@ -152,7 +152,9 @@ class Fit:
         """Inside, the user's own Pyro functions run with their trained `pyro.param` values.
 
         The caller's parameter store is back afterwards, and parameters made inside are forgotten.
+        A `fit` of the same functions inside goes on from these values; outside, functions start
+        anew. Modules and autoguides keep their own values, and need no scope.
         """
         content: Any = {kind: dict(entries) for kind, entries in self._store.items()}
-        with pyro.get_param_store().scope(content):
+        with scope(content):
             yield

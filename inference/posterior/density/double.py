@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from plausible.inference import isolation
 from plausible.models.errors import ModelError, PlausibleError
+from plausible.models.ownership import taking_turns
 
 __all__ = ["frozen", "in_double", "in_float64", "promoting"]
 
@@ -34,8 +35,8 @@ _FACTS = frozenset(
 @contextmanager
 def in_double(seed: int = 0) -> Iterator[None]:
     """Run Pyro programs in float64, without its checks and without a mark on global state."""
-    with isolation.ONE_AT_A_TIME:  # from here on no other thread has another store in place
-        store = pyro.get_param_store().get_state()
+    with taking_turns():  # from here on no other thread has another store in place
+        store: Any = pyro.get_param_store().get_state()
         with isolation.isolated(seed, _CPU, store), pyro.validation_enabled(False):
             with isolation.default_float64(), promoting():
                 yield

@@ -17,8 +17,9 @@ from plausible.inference.engines.players import Players, make_parameters
 from plausible.inference.engines.rounds import padded
 from plausible.inference.engines.sources import as_source
 from plausible.inference.graphs.equality import Supplied
-from plausible.inference.isolation import OwnParameters, isolated, training
+from plausible.inference.isolation import isolated, training
 from plausible.inference.program import as_program
+from plausible.inference.starts import OwnParameters
 from plausible.inference.training.arguments import fabric_for
 from plausible.models import ELBO, Adam, MaximumLikelihood, Renyi
 from plausible.models.objectives.batch import Batch
