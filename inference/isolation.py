@@ -11,7 +11,7 @@ import torch
 from torch import Generator, nn
 
 from plausible.inference.program import UserProgram
-from plausible.models.ownership import Content, empty, own_store
+from plausible.models.stores import Content, empty, own_store
 
 __all__ = [
     "default_float64",

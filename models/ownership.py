@@ -8,11 +8,10 @@ share the run's store, as Pyro's own inference would have it: a model and its gu
 parameter both.
 """
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypedDict
+from typing import Any
 
 import pyro
 from pyro.nn import PyroModule
@@ -21,61 +20,27 @@ from torch import Tensor, nn
 from torch.distributions import transform_to
 from torch.nn.modules.module import register_module_forward_pre_hook
 
+from plausible.models.stores import (
+    Content,
+    copies,
+    empty,
+    held,
+    leaf,
+    own_store,
+    put,
+    put_back,
+    the_lock,
+    without_modules,
+    without_references,
+)
+
 __all__ = [
-    "Content",
     "OwnContext",
     "Owners",
-    "empty",
     "own_parameters",
-    "own_store",
     "scope",
     "stored_values",
-    "taking_turns",
 ]
-
-# Pyro's handlers and parameter store belong to the process: a second thread waits for its turn.
-_ONE_AT_A_TIME = threading.RLock()
-
-
-def _renew() -> None:
-    """In a process that was forked nobody may hold the lock any more."""
-    global _ONE_AT_A_TIME
-    _ONE_AT_A_TIME = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew)
-
-
-class Content(TypedDict):
-    """What a store of Pyro's holds: unconstrained tensors and their constraints, by name."""
-
-    params: dict[str, Tensor]
-    constraints: dict[str, Any]
-
-
-def empty() -> Content:
-    """The content of a new store."""
-    return {"params": {}, "constraints": {}}
-
-
-@contextmanager
-def taking_turns() -> Iterator[None]:
-    """Inside, no other thread has a store of its own in place."""
-    with _ONE_AT_A_TIME:
-        yield
-
-
-@contextmanager
-def own_store(content: Content) -> Iterator[Content]:
-    """Inside, Pyro's store is this content, which keeps what is made there; then the caller's."""
-    with taking_turns():
-        before = _put(content)
-        try:
-            yield content
-        finally:
-            content.update(_without_references(_content()))
-            _put_back(before)
 
 
 @contextmanager
@@ -124,11 +89,11 @@ class OwnContext(_Context):
         return self.stored
 
     def __enter__(self) -> None:
-        lock = _ONE_AT_A_TIME
+        lock = the_lock()
         lock.acquire()
         self._locks.append(lock)
         if not self.active and not any(run.joined(self) for run in _RUNS[-1:]):
-            self._before = _put(self.stored)
+            self._before = put(self.stored)
         self.active += 1
 
     def __exit__(self, *error: Any) -> None:
@@ -136,13 +101,13 @@ class OwnContext(_Context):
         if not self.active:
             self.cache.clear()
             if self._before is not None:
-                self.stored = _without_modules(_content())
-                _put_back(self._before)
+                self.stored = without_modules(held())
+                put_back(self._before)
                 self._before = None
         self._locks.pop().release()
 
     def __reduce__(self) -> Any:
-        return OwnContext, (_without_references(self.stored),)
+        return OwnContext, (without_references(self.stored),)
 
 
 def own_parameters(module: nn.Module) -> None:
@@ -154,7 +119,7 @@ def own_parameters(module: nn.Module) -> None:
 
 
 def stored_values(module: nn.Module) -> dict[str, Tensor]:
-    """Values of what statements inside a module and its parts made, and no module holds, by name."""
+    """Values, by name, of what statements inside a module made and no module holds."""
     values = {}
     for part in module.modules():
         if isinstance(part, PyroModule) and isinstance(part._pyro_context, OwnContext):
@@ -179,7 +144,7 @@ class Owners:
         self._names: dict[OwnContext, set[str]] = {}
         self._open, self._noted = False, set[str]()
         in_scope = any(params is self._outside for params in _SCOPES)
-        self.start = _copies(_without_modules(_content())) if in_scope else empty()
+        self.start = copies(without_modules(held())) if in_scope else empty()
         self._given = set(self.start["params"])
         self._program = program
         _own(program, self._outside)
@@ -221,7 +186,7 @@ class Owners:
             self._names[context] = set()
             known = pyro.get_param_store()
             params = {n: p for n, p in context.stored["params"].items() if n not in known}
-            new: Any = _copies({"params": params, "constraints": context.stored["constraints"]})
+            new: Any = copies({"params": params, "constraints": context.stored["constraints"]})
             known.set_state(new)
             self._given |= set(params)
         return self._open
@@ -235,20 +200,15 @@ class Owners:
 
     def settle(self) -> None:
         """Give every module what its own statements have made."""
-        parts = self._program.modules()
-        content, held = _content(), {id(p) for part in parts for p in part._parameters.values()}
+        content, parts = held(), self._program.modules()
+        of_modules = {id(p) for part in parts for p in part._parameters.values()}
         for context, names in self._names.items():
-            params = {
-                name: value if not isinstance(value, nn.Parameter) else _leaf(value)
-                for name, value in content["params"].items()
-                if (name in names or name not in self._noted)
-                and id(value) not in held
-                and "$$$" not in name
-            }
-            context.stored["params"].update(params)
-            context.stored["constraints"].update(
-                {name: content["constraints"][name] for name in params}
-            )
+            for name, value in content["params"].items():
+                own = name in names or name not in self._noted
+                if own and id(value) not in of_modules and "$$$" not in name:
+                    plain = leaf(value) if isinstance(value, nn.Parameter) else value
+                    context.stored["params"][name] = plain
+                    context.stored["constraints"][name] = content["constraints"][name]
 
 
 # Runs and scopes under way, an inner one last; they are those of the thread whose turn it is.
@@ -257,55 +217,15 @@ _SCOPES: list[dict[str, Tensor]] = []
 
 
 def _own(module: nn.Module, outside: dict[str, Tensor]) -> None:
-    copies: dict[int, nn.Parameter] = {}
+    shared: dict[int, nn.Parameter] = {}
     for part in module.modules():
         if isinstance(part, PyroModule):
             OwnContext.take(part._pyro_context)
             for name, parameter in part._parameters.items():
                 full_name = f"{part._pyro_name}.{name.removesuffix('_unconstrained')}".lstrip(".")
                 if parameter is not None and outside.get(full_name) is parameter:
-                    copies[id(parameter)] = nn.Parameter(_leaf(parameter), parameter.requires_grad)
-    for part in module.modules() if copies else ():
+                    shared[id(parameter)] = nn.Parameter(leaf(parameter), parameter.requires_grad)
+    for part in module.modules() if shared else ():
         for name, parameter in part._parameters.items():
-            if id(parameter) in copies:
-                part._parameters[name] = copies[id(parameter)]
-
-
-def _leaf(value: Tensor) -> Tensor:
-    return value.detach().clone().requires_grad_(value.requires_grad)
-
-
-def _copies(content: Content) -> Content:
-    params = {name: _leaf(value) for name, value in content["params"].items()}
-    return {"params": params, "constraints": {n: content["constraints"][n] for n in params}}
-
-
-def _without_modules(content: Content) -> Content:
-    params = {n: p for n, p in content["params"].items() if not isinstance(p, nn.Parameter)}
-    return {"params": params, "constraints": {n: content["constraints"][n] for n in params}}
-
-
-def _content() -> Content:
-    store = pyro.get_param_store()
-    return {"params": dict(store._params), "constraints": dict(store._constraints)}
-
-
-def _without_references(content: Content) -> Content:
-    """The same; the tensors have lost what Pyro notes on them, which could not be copied."""
-    for value in content["params"].values():
-        value.__dict__.pop("unconstrained", None)
-    return content
-
-
-def _put(content: Content) -> tuple[Any, Any, Any]:
-    """Fill Pyro's store with this alone; returns what was there."""
-    store = pyro.get_param_store()
-    before = store._params, store._param_to_name, store._constraints
-    store.clear()
-    store.set_state(content)
-    return before
-
-
-def _put_back(before: tuple[Any, Any, Any]) -> None:
-    store = pyro.get_param_store()
-    store._params, store._param_to_name, store._constraints = before
+            if id(parameter) in shared:
+                part._parameters[name] = shared[id(parameter)]

@@ -15,7 +15,8 @@ from plausible.inference.training.request import request
 from plausible.inference.training.result import Fit, Progress
 from plausible.models.errors import PlausibleError
 from plausible.models.objectives.objective import Objective
-from plausible.models.ownership import Owners, taking_turns
+from plausible.models.ownership import Owners
+from plausible.models.stores import taking_turns
 
 __all__ = ["fit"]
 

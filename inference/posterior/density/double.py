@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from plausible.inference import isolation
 from plausible.models.errors import ModelError, PlausibleError
-from plausible.models.ownership import taking_turns
+from plausible.models.stores import taking_turns
 
 __all__ = ["frozen", "in_double", "in_float64", "promoting"]
 
