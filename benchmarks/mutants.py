@@ -220,7 +220,7 @@ def tried(mutant: Mutant, tree: Path, seconds: int) -> tuple[str, str]:
     text = file.read_text(encoding="utf-8")
     source, what = mutant.source(text)
     file.write_text(source, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-qx", "--keep-duplicates", "-p", "no:cacheprovider"]
     environment = os.environ | {"PYTHONPATH": str(tree / ".links"), "OMP_NUM_THREADS": "1"}
     try:
         run = subprocess.run(

@@ -68,3 +68,14 @@ def compiled_step_of_minibatches() -> Iterator[CompiledStep]:
         packed = Packing(run.players, run.weights).of({0: plan.graphs[0].moved})
         yield CompiledStep(plan, packed, COUNT, small=True)
         packed[0].unpack()
+
+
+def test_parameters_that_only_rounding_moves_are_not_compared() -> None:
+    # Seen failing with the second group's moments looked for before its parameters.
+    step = CompiledStep.__new__(CompiledStep)
+    step._groups = [[3, 3], [1]]  # parameter, first and second moment; twice; then a parameter
+    large, small = torch.tensor([1.0, 1e-6]), torch.tensor([1e-6, 1.0])
+    state = [torch.ones(2), large, large, torch.ones(2), small, small, torch.ones(2)]
+    counted = [x.tolist() for x in step._counted(state)]
+    both = [True, True]
+    assert counted == [[True, False], both, both, [False, True], both, both, both]
