@@ -1,7 +1,9 @@
 """Why training stopped: a value that is not finite, memory that ran out, a step that failed."""
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pyro
 import torch
@@ -18,6 +20,7 @@ __all__ = [
     "not_finite",
     "out_of_memory",
     "parameter_not_finite",
+    "warn_of_baselines",
     "warn_of_fall",
     "warn_of_missing_gradients",
     "weights_not_finite",
@@ -50,6 +53,20 @@ def warn_of_fall(fall: float, steps: int) -> None:
         TrainingWarning,
         stacklevel=3,
     )
+
+
+def warn_of_baselines(sites: Mapping[str, Any]) -> None:
+    """Say that baselines, which lessen the noise of score-function gradients, are not used."""
+    names = [name for name, site in sites.items() if site["infer"].get("baseline")]
+    if names:
+        warnings.warn(
+            f"The site {listed(names)} has infer={{'baseline': ...}}, which fit does not use: the "
+            "gradient is right without it, but noisier, and parameters of the baseline stay as "
+            "they are. Remove it, take more particles, or sum the site out with "
+            "infer={'enumerate': 'parallel'}.",
+            TrainingWarning,
+            stacklevel=2,
+        )
 
 
 def not_finite(

@@ -21,11 +21,13 @@ from plausible.inference.isolation import generators, on_device
 from plausible.inference.program import Function, Program, UserProgram
 from plausible.inference.starts import OwnParameters, check_starts
 from plausible.inference.training.checkpoints import load_weights, writable_folder
+from plausible.inference.training.failures import warn_of_baselines
 from plausible.inference.training.request import Request
 from plausible.inference.training.supports import check_supports
 from plausible.inference.training.validation import Judge
 from plausible.models.errors import CheckpointError, ModelError
 from plausible.models.objectives.batch import Batch, Layout
+from plausible.models.objectives.tracing import Seen
 from plausible.models.ownership import Owners
 
 if TYPE_CHECKING:
@@ -156,12 +158,13 @@ def _layout(
         other = Batch(first_batch(source, order[:last]), context, total, scale_plates=scale)
     if not isinstance(source, TensorSource):
         program.check(*batch.args)
-    with OwnParameters(owners), on_device(device):
+    with OwnParameters(owners), on_device(device), Seen() as seen:
         layout = asked.objective.prepare(program, batch, other)
         if layout is None:
             make_parameters(program, asked.objective, batch)
         elif isinstance(source, TensorSource) and other is not None:
             check_supports(program, batch, source.tensors)
+    warn_of_baselines(seen.sites)
     return layout
 
 

@@ -30,10 +30,10 @@ class Renyi(Objective):
 
     Where every site lies in the plate over the data, each datum has K weights of its own and the
     bounds of the data are added. Where a site lies outside, such as a global latent, a draw of all
-    latents together has one weight. Then a minibatch puts N/B times its own log-likelihood in
-    place of that of all data inside the power: an estimate with a bias, as Li and Turner (section
-    4.3) use it, while with batch_size=None there is none. In many dimensions one weight of such
-    draws outweighs the others.
+    latents together has one weight. Then a minibatch would put N/B times its own log-likelihood in
+    place of that of all data inside the power, an estimate with a bias (Li and Turner, section
+    4.3), so that such models need batch_size=None. In many dimensions one weight of such draws
+    outweighs the others.
 
     Args:
         alpha: order of the divergence, any number but one.
@@ -42,7 +42,8 @@ class Renyi(Objective):
         optimizer: moves every parameter of model and guide.
 
     Raises:
-        ModelError: for alpha = 1, which is the ELBO, and unless there is at least one particle.
+        ModelError: for alpha = 1, which is the ELBO, and unless there is at least one particle;
+            from `fit`, for minibatches where a site lies outside the plate over the data.
 
     Source: Li and Turner, Renyi Divergence Variational Inference (2016).
     """
@@ -71,6 +72,13 @@ class Renyi(Objective):
         if all(_is_inside(site, layout) for site in sites):
             _check_weights(model, batch)
             return layout
+        if other is not None and self.particles > 1:
+            outside = next(site["name"] for site in sites if not _is_inside(site, layout))
+            raise ModelError(
+                f"The site {outside!r} lies outside the plate over the data, so a draw of all "
+                "latents has one weight, in which a minibatch stands for all data inside a power: "
+                "the Renyi bound is biased then. Pass batch_size=None, or use the ELBO."
+            )
         return replace(layout, dim=None)  # no dimension holds the weights of single data
 
     def _loss(self, model: Any, batch: Batch, state: torch.nn.Module) -> Tensor:

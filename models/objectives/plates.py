@@ -4,6 +4,7 @@ import inspect
 import sys
 from typing import Any
 
+import pyro.distributions as dist
 import torch
 from pyro.poutine import Trace
 from pyro.util import check_site_shape
@@ -14,6 +15,7 @@ from plausible.models.objectives.tracing import (
     UNSIZED,
     Program,
     Seen,
+    innermost,
     observes,
     probing,
     rows,
@@ -22,6 +24,8 @@ from plausible.models.objectives.tracing import (
 from plausible.models.objectives.unplated_sums import check_unplated_sums
 
 __all__ = ["checked_layout", "find_layout"]
+
+_ANGLES = (dist.VonMises, dist.SineBivariateVonMises)
 
 
 def checked_layout(program: Program, batch: Batch, other: Batch | None) -> tuple[Layout, Seen]:
@@ -62,6 +66,7 @@ def find_layout(program: Program, batch: Batch, other: Batch | None = None) -> L
     with probing(program):
         model, guide = _checked_traces(program, batch)
         _check_match(model, guide)
+        _check_angles(model, guide)
         plates = _plates_of_size(model, batch.size)
         if other is not None:
             other_model, other_guide = _checked_traces(program, other, batch.size)
@@ -176,6 +181,24 @@ def _check_match(model: Trace, guide: Trace) -> None:
             raise ModelError(
                 f"The guide's site {name!r} has no site of that name in the model. "
                 "Rename it, or mark it infer={'is_auxiliary': True}."
+            )
+
+
+def _check_angles(model: Trace, guide: Trace) -> None:
+    """Refuse a guide over all numbers for an angle, whose density there is improper."""
+    several = any(site["infer"].get("is_auxiliary") for _, site in _samples(guide))
+    for name, site in _samples(guide):
+        angle = name in model.nodes and isinstance(innermost(model.nodes[name]["fn"]), _ANGLES)
+        if not angle or isinstance(innermost(site["fn"]), _ANGLES):
+            continue
+        own = innermost(site["fn"])
+        is_point = isinstance(own, dist.Delta)
+        if (is_point and several) or (not is_point and own.support is dist.constraints.real):
+            raise ModelError(
+                f"The latent site {name!r} is an angle: angles that differ by a whole turn are the "
+                "same, so that a guide over all numbers gains without end by growing wide. Draw it "
+                "from dist.VonMises in the guide, or draw two standard normals in the model and "
+                "score their angle by pyro.factor."
             )
 
 

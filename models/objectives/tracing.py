@@ -22,6 +22,7 @@ __all__ = [
     "Fixed",
     "Program",
     "Seen",
+    "innermost",
     "is_computed",
     "is_validated",
     "observes",
@@ -119,10 +120,15 @@ def is_validated(distribution: Any) -> bool:
 
     It can be told only of distributions made while Pyro's checks are on, as in `probing`.
     """
+    return bool(innermost(distribution)._validate_args)
+
+
+def innermost(distribution: Any) -> Any:
+    """A distribution without what only gives it another shape or a mask."""
     wrappers = dist.Independent, dist.ExpandedDistribution, dist.MaskedDistribution
     while isinstance(distribution, wrappers):
         distribution = distribution.base_dist
-    return bool(distribution._validate_args)
+    return distribution
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A check that no observed site counts the data of a batch which nothing scales by N/B."""
+"""Checks that what a model observes depends on data as minibatches may have them."""
 
 from typing import Any
 
@@ -16,6 +16,7 @@ __all__ = ["check_unplated_sums"]
 
 _TOLERANCE = 1e-3
 _GROWTH = 1.5
+_ROUNDING = 3e-5  # of float32 sums in another order, with room
 
 
 def check_unplated_sums(program: Program, batch: Batch, layout: Layout, seen: Seen) -> None:
@@ -28,6 +29,9 @@ def check_unplated_sums(program: Program, batch: Batch, layout: Layout, seen: Se
     judged so passes: a site that draws at random by itself, one that is zero, a sum next to a
     larger term that stays, and a model that does not run on the half.
 
+    Refused too is what depends on the order of the data, as a sum with weights that decay does, or
+    a density of each datum given the one before: minibatches come shuffled.
+
     Args:
         program: model and guide.
         batch: a batch that is a part of the data.
@@ -35,10 +39,11 @@ def check_unplated_sums(program: Program, batch: Batch, layout: Layout, seen: Se
         seen: its sites.
 
     Raises:
-        ModelError: if an observed site grows when every datum comes twice.
+        ModelError: if an observed site grows when every datum comes twice, or if all of them
+            together are another when the data come in turned order.
     """
     names = _unplated(seen, layout)
-    if not names or (batch.scale_plates and not layout.plates) or batch.size < 2:
+    if (batch.scale_plates and not layout.plates) or batch.size < 2:
         return
     with trying(program, batch):
         half = tuple(x[: batch.size // 2] for x in batch.args)
@@ -52,8 +57,16 @@ def check_unplated_sums(program: Program, batch: Batch, layout: Layout, seen: Se
                 _densities(program, batch, args, given)
                 for args, given in ((half, values), (half, values), (twice, doubled))
             )
+            turned = _densities(
+                program,
+                batch,
+                tuple(x.flip(0) for x in half),
+                {n: _turned(site, layout) for n, site in latent.items()},
+            )
         except (RuntimeError, ValueError, IndexError):
             return
+    if all(_follows(site) for site in latent.values()):
+        _check_order(once, again, turned)
     for name in names & once.keys():
         size = abs(once[name])
         same = abs(again[name] - once[name]) < _TOLERANCE * size
@@ -70,6 +83,38 @@ def check_unplated_sums(program: Program, batch: Batch, layout: Layout, seen: Se
                 f"(`with pyro.plate('data', len(x)): pyro.factor({name!r}, ...)`, one value for "
                 "each datum), or pass batch_size=None."
             )
+
+
+def _check_order(once: dict[str, float], again: dict[str, float], turned: dict[str, float]) -> None:
+    """Refuse log probabilities whose sum is another where the data come in turned order."""
+    if once.keys() != turned.keys():
+        return
+    size = _ROUNDING * max(1e-6, sum(abs(value) for value in once.values()))
+    if abs(sum(again.values()) - sum(once.values())) > size:
+        return
+    if abs(sum(turned.values()) - sum(once.values())) > size:
+        name = max(once, key=lambda name: abs(turned[name] - once[name]))
+        raise ModelError(
+            f"The log probability of the site {name!r} depends on the order of the data, and "
+            "minibatches come shuffled. Make what orders them (a time, the datum before) a part of "
+            "each row, or pass batch_size=None."
+        )
+
+
+def _follows(site: Any) -> bool:
+    """Whether a latent's values can be put in another order with the data."""
+    frames = site["cond_indep_stack"]
+    return all(f.vectorized and f.full_size in (None, f.size) for f in frames)
+
+
+def _turned(site: Any, layout: Layout) -> Tensor:
+    """A latent's value for data in turned order."""
+    value: Tensor = site["value"]
+    for frame in site["cond_indep_stack"]:
+        dim = frame.dim - site["fn"].event_dim if frame.vectorized else 0
+        if frame.name in layout.plates and frame.vectorized and value.dim() >= -dim:
+            value = value.flip(dim)
+    return value
 
 
 def _samples(trace: Trace) -> dict[str, Any]:

@@ -8,11 +8,11 @@ import pytest
 import torch
 import toys
 from pyro.distributions import constraints
-from pyro.infer.autoguide import AutoNormal
+from pyro.infer.autoguide import AutoDelta, AutoDiagonalNormal, AutoNormal
 from pyro.nn import PyroModule, PyroParam
 from torch import Tensor, nn
 
-from plausible.inference import fit
+from plausible.inference import TrainingWarning, fit
 from plausible.models import (
     MaximumLikelihood,
     ModelError,
@@ -119,6 +119,50 @@ def test_a_program_that_cannot_be_trained_is_a_sentence(
 def test_without_minibatches_no_plate_is_needed(model: Any) -> None:
     guide = None if model is penalised else toys.mean_guide
     assert fit(model, X, guide=guide, steps=3).steps == 3
+
+
+def angle(x: Tensor) -> None:
+    turn = pyro.sample("turn", dist.VonMises(0.0, 1.0))
+    with pyro.plate("data", len(x)):
+        pyro.sample("x", dist.Normal(turn.cos(), 1.0), obs=x)
+
+
+def round_guide(x: Tensor) -> None:
+    loc = pyro.param("loc", torch.tensor(0.1))
+    pyro.sample("turn", dist.VonMises(loc, pyro.param("sharp", torch.tensor(2.0))))
+
+
+def straight_guide(x: Tensor) -> None:
+    pyro.sample("turn", dist.Normal(pyro.param("loc", torch.tensor(0.1)), 1.0))
+
+
+# Seen training without `_check_angles`: the bound grows as the guide's scale does.
+@pytest.mark.parametrize("guide", [straight_guide, AutoNormal(angle), AutoDiagonalNormal(angle)])
+def test_a_guide_over_all_numbers_is_refused_for_an_angle(guide: Any) -> None:
+    with pytest.raises(ModelError, match=r"'turn' is an angle.*dist\.VonMises in the guide"):
+        fit(angle, X, guide=guide, steps=2)
+
+
+@pytest.mark.parametrize("guide", [round_guide, AutoDelta(angle)])
+def test_a_round_guide_and_a_point_suit_an_angle(guide: Any) -> None:
+    assert fit(angle, X, guide=guide, steps=2).steps == 2
+
+
+def baselined(x: Tensor) -> None:
+    logits = pyro.param("logits", torch.tensor(0.0))
+    baseline = {"use_decaying_avg_baseline": True}
+    pyro.sample("k", dist.Bernoulli(logits=logits), infer={"baseline": baseline})
+
+
+def test_a_baseline_that_is_not_used_is_said_once() -> None:
+    def model(x: Tensor) -> None:
+        k = pyro.sample("k", dist.Bernoulli(0.3))
+        with pyro.plate("data", len(x)):
+            pyro.sample("x", dist.Normal(k, 1.0), obs=x)
+
+    with pytest.warns(TrainingWarning, match="The site 'k' has infer={'baseline'") as caught:
+        fit(model, X, guide=baselined, steps=3)
+    assert len(caught) == 1
 
 
 def test_targets_that_would_be_broadcast_are_refused() -> None:

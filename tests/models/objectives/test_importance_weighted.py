@@ -173,18 +173,18 @@ def test_importance_weights_average_to_the_evidence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("objective", "programs"),
+    ("objective", "programs", "total"),
     [
-        (ImportanceWeighted(3), (local_model, local_guide)),
-        (Renyi(0.5, 3), (local_model, local_guide)),
-        (Renyi(0.5, 3), (global_model, global_guide)),
+        (ImportanceWeighted(3), (local_model, local_guide), 15),
+        (Renyi(0.5, 3), (local_model, local_guide), 15),
+        (Renyi(0.5, 3), (global_model, global_guide), 5),
     ],
 )
 def test_the_bound_and_its_gradient_can_be_captured_as_a_graph(
-    objective: Objective, programs: Any
+    objective: Objective, programs: Any, total: int
 ) -> None:
     with pyro.get_param_store().scope(), pyro.validation_enabled(False):
-        program, batch = prepared(objective, *programs, total=15)
+        program, batch = prepared(objective, *programs, total=total)
 
         def step(x: Tensor) -> list[Tensor]:
             loss = loss_of(objective, program, replace(batch, args=(x,)))
@@ -197,6 +197,17 @@ def test_the_bound_and_its_gradient_can_be_captured_as_a_graph(
         pyro.set_rng_seed(1)
         for ours, expected in zip(given, step(X + 0.1), strict=True):
             torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_power_of_one_weight_is_refused_in_minibatches_where_it_is_biased() -> None:
+    """With one draw the bound is the ELBO, whose estimate from minibatches is not biased."""
+    with pyro.get_param_store().scope():
+        with pytest.raises(
+            ModelError, match=r"lies outside the plate .* is biased then\. Pass bat"
+        ):
+            prepared(Renyi(0.5, 3), global_model, global_guide, total=15)
+        prepared(Renyi(0.5, 1), global_model, global_guide, total=15)
+        prepared(Renyi(0.5, 3), local_model, local_guide, total=15)
 
 
 class Normalised(nn.Module):

@@ -74,6 +74,46 @@ def test_what_does_not_count_the_data_passes(penalty: str) -> None:
     prepare(ELBO(), penalised(OTHERS[penalty]))
 
 
+def following(x: Tensor) -> None:
+    """Each datum given the one before, which minibatches have shuffled away."""
+    slope = pyro.sample("mu", dist.Normal(0.0, 1.0))
+    with pyro.plate("data", len(x)):
+        z = pyro.sample("z", dist.Normal(0.0, 1.0))
+        pyro.sample("x", dist.Normal(z + slope * x.roll(1), 0.5), obs=x)
+
+
+DECAYING = {
+    "weights that decay": lambda mu, z, x: -(0.5 ** torch.arange(len(x)) * (x - mu).square()).sum(),
+    "the last datum": lambda mu, z, x: -(x[-1] - mu).square(),
+}
+
+
+# Seen failing without `_check_order`: a sum with weights that decay does not double.
+@pytest.mark.parametrize("model", [following, *map(penalised, DECAYING.values())])
+def test_what_depends_on_the_order_of_data_is_refused(model: Any) -> None:
+    with pytest.raises(ModelError, match=r"depends on the order of the data.*batch_size=None"):
+        prepare(ELBO(), model)
+    prepare(ELBO(), model, minibatch=False)
+
+
+def test_local_latents_follow_their_data_into_another_order() -> None:
+    """Also in a sequential plate, whose sites keep their places."""
+
+    def model(x: Tensor) -> None:
+        pyro.sample("mu", dist.Normal(0.0, 1.0))
+        for i in pyro.plate("data", len(x)):
+            z = pyro.sample(f"z_{i}", dist.Normal(0.0, 1.0))
+            pyro.sample(f"x_{i}", dist.Normal(z, 0.5), obs=x[i])
+
+    def sequential_guide(x: Tensor) -> None:
+        pyro.sample("mu", dist.Normal(pyro.param("a", torch.tensor(0.3)), 0.5))
+        for i in pyro.plate("data", len(x)):
+            pyro.sample(f"z_{i}", dist.Normal(x[i], 0.6))
+
+    prepare(ELBO(), model, sequential_guide)
+    prepare(ELBO(), penalised(lambda mu, z, x: -mu.square()))
+
+
 def test_a_sum_inside_the_plate_passes() -> None:
     def model(x: Tensor) -> None:
         mu = pyro.sample("mu", dist.Normal(0.0, 1.0))
