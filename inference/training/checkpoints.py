@@ -10,16 +10,19 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from plausible.inference.program import stored_parameters, weights_of
+from plausible.inference.program import Function, stored_parameters, weights_of
 from plausible.models.base import Model, from_config, up_to_date
 from plausible.models.errors import CheckpointError, ModelError, PlausibleError
 from plausible.models.ownership import own_parameters
+
+if TYPE_CHECKING:
+    from plausible.inference.training.result import Fit
 
 __all__ = [
     "FORMAT",
@@ -170,7 +173,10 @@ def _read(file: Path) -> dict[str, Any] | str:
 def description(model: object) -> dict[str, Any]:
     """How `load` can build the model again, or why it cannot."""
     if not isinstance(model, Model):
-        return {"why": "it was trained as a plain Pyro program; resume it with fit(resume=...)."}
+        return {
+            "why": "it was trained as a plain Pyro program; load it with "
+            "load(path, model=, guide=), or resume it with fit(resume=...)."
+        }
     try:
         return model.config()
     except ModelError as error:
@@ -182,23 +188,55 @@ def load(path: str | Path, *, model: None = None) -> Model: ...
 
 
 @overload
-def load(path: str | Path, *, model: Module) -> Module: ...
+def load(path: str | Path, *, model: Module, guide: None = None) -> Module: ...
 
 
-def load(path: str | Path, *, model: nn.Module | None = None) -> nn.Module:
+@overload
+def load(
+    path: str | Path,
+    *,
+    model: Function,
+    guide: Function,
+    data: Any = (),
+    context: Mapping[str, Any] | None = None,
+) -> "Fit": ...
+
+
+def load(
+    path: str | Path,
+    *,
+    model: Any = None,
+    guide: Any = None,
+    data: Any = (),
+    context: Mapping[str, Any] | None = None,
+) -> Any:
     """Build a trained model from its checkpoint, in evaluation mode, on the CPU.
 
-    Of a run with validation it has the best weights, not the last.
+    Of a run with validation it has the best weights, not the last. Given a guide, or a model that
+    is a plain function, it takes up the run instead: as in `fit`, modules get their weights in
+    place, and `pyro.param` values are in the `Fit` returned, for `predict` and `Fit.scope`.
 
     Args:
         path: a run's folder or a checkpoint file.
         model: the model to put the weights into, where the checkpoint cannot describe it (it was
-            built from custom networks, or is a Pyro module of your own).
+            built from custom networks, or is a Pyro module or function of your own).
+        guide: the guide of such a run, made as it was for `fit`; an autoguide of the model, for
+            example, that has not run.
+        data: the run's data, on which model and guide run once where that makes parameters; zeros
+            of the same shapes by default.
+        context: the run's constants.
+
+    Returns:
+        The model; with a guide, or for a plain function, a `Fit`.
 
     Raises:
         CheckpointError: if the file cannot be read, does not describe a model, or does not fit.
     """
     content = read_checkpoint(path)
+    if guide is not None or (model is not None and not isinstance(model, nn.Module)):
+        from plausible.inference.training.reloading import reloaded
+
+        return reloaded(path, content, model, guide, data, context or {})
     config = content["model"]
     if model is None:
         if "class" not in config:

@@ -115,6 +115,7 @@ class Run:
             "engine": self.engine.backend.engine,
             "engine_since": self.engine.backend.since,
             "settings": dict(self.prepared.settings),
+            "inputs": dict(self.prepared.inputs),
             "validation": self.judge.state_dict() if self.judge else None,
             "torch": torch.__version__,
         }

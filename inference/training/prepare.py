@@ -50,6 +50,7 @@ class Prepared:
         device: where it runs.
         folder: for checkpoints; None where none are written.
         settings: what a resumed run must have in common with this one.
+        inputs: names, shapes and types of the tensors of a batch.
         parameters: of the program, as they are before the first step.
         step: steps that are done.
         seconds: that those took.
@@ -67,6 +68,7 @@ class Prepared:
     device: torch.device
     folder: Path | None
     settings: Mapping[str, Any]
+    inputs: Mapping[str, Any]
     parameters: list[Tensor]
     step: int
     seconds: float
@@ -97,7 +99,7 @@ def prepare(asked: Request, fabric: "Fabric", owners: Owners) -> Prepared:
     }
     check_starts(program)
     with owners.joining():
-        layout = _layout(asked, source, constants, device, owners)
+        layout, first = _layout(asked, source, constants, device, owners)
     with on_device(device):
         state = objective.state(program).to(device)
     _check_held(program, state)
@@ -131,6 +133,7 @@ def prepare(asked: Request, fabric: "Fabric", owners: Owners) -> Prepared:
         device=device,
         folder=folder,
         settings=asked.settings,
+        inputs=_kinds(source, first),
         parameters=[*program.parameters()],
         step=done["step"],
         seconds=done["seconds"],
@@ -140,14 +143,26 @@ def prepare(asked: Request, fabric: "Fabric", owners: Owners) -> Prepared:
     )
 
 
+def _kinds(source: Source, tensors: tuple[Tensor, ...]) -> dict[str, Any]:
+    return {
+        "names": list(getattr(source, "names", ())),
+        "shapes": [list(x.shape) for x in tensors],
+        "types": [str(x.dtype).removeprefix("torch.") for x in tensors],
+    }
+
+
 def _layout(
     asked: Request,
     source: Source,
     context: Mapping[str, object],
     device: torch.device,
     owners: Owners,
-) -> Layout | None:
-    """Run model and guide once before the first step, on both batch sizes that will occur."""
+) -> tuple[Layout | None, tuple[Tensor, ...]]:
+    """Run model and guide once before the first step, on both batch sizes that will occur.
+
+    Returns:
+        How the model's sites lie in plates, and the first batch.
+    """
     total, size, program = len(source), asked.batch_size, asked.program
     order = order_of(source, asked.seed, 0).to(device)
     scale = asked.scale_plates
@@ -165,7 +180,7 @@ def _layout(
         elif isinstance(source, TensorSource) and other is not None:
             check_supports(program, batch, source.tensors)
     warn_of_baselines(seen.sites)
-    return layout
+    return layout, batch.args
 
 
 def _check_held(program: Program, state: nn.Module) -> None:
