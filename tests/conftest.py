@@ -1,8 +1,10 @@
 """Every test starts from the same seeds, and a test that leaves a global default changed fails."""
 
 import os
+import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -90,11 +92,47 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cache_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def cache_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Code that is compiled serves all tests of a process, and no later run of them."""
+    folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PLAUSIBLE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
+        patch.setenv("PLAUSIBLE_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture
+def compiled_here(cache_of_this_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compile in this process, and the same graph once in all tests.
+
+    A process of its own, which users have, costs seconds for its imports. The cache of a test is as
+    empty as ever: what is compiled for it a second time is a copy of what was compiled first.
+    """
+    from plausible.inference.graphs.inductor import compile_artifact
+    from plausible.inference.isolation import random_state_kept
+
+    class Here:
+        def __init__(self, function: Any, inputs: list[Any], path: Path, small: bool) -> None:
+            self.job, self.path, self.seconds = (function, inputs, small), path, 0.0
+
+        def done(self) -> bool:
+            self.wait()
+            return True
+
+        def wait(self) -> None:
+            began, kept = time.perf_counter(), cache_of_this_run / "here" / self.path.name
+            if not kept.exists():
+                function, inputs, small = self.job
+                with random_state_kept(torch.device("cpu")):
+                    compile_artifact(function, [x.detach().clone() for x in inputs], kept, small)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(kept, unfinished := self.path.with_suffix(".copy"))
+            os.replace(unfinished, self.path)
+            self.seconds = time.perf_counter() - began
+
+        def stop(self) -> None:
+            """Nothing is under way between two calls."""
+
+    monkeypatch.setattr("plausible.inference.graphs.machine_code.Compilation", Here)
 
 
 @pytest.fixture(autouse=True)

@@ -119,6 +119,7 @@ def test_a_discrete_site_is_summed_out_exactly() -> None:
         np.testing.assert_allclose(gradient, slope, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.usefixtures("compiled_here")
 def test_compiled_code_gives_what_pyro_gives() -> None:
     density = log_density(weighted, X)
     assert density.backend.engine == "compiled", density.backend.reason
