@@ -1,6 +1,5 @@
 """The contract that every model keeps: a Pyro program, its guide, how they are fitted, a name."""
 
-import copy
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, TypeVar
@@ -11,6 +10,7 @@ from pyro.distributions import TorchDistribution
 from pyro.nn import PyroModule
 from torch import Tensor, nn
 
+from plausible.models.copies import copied
 from plausible.models.errors import DataError, ModelError
 from plausible.models.likelihoods.likelihood import Likelihood
 from plausible.models.objectives.elbo import ELBO
@@ -236,8 +236,8 @@ def with_prior(model: Latent, density: Model) -> Latent:
             f"The latents of this {type(model).__name__} have shape {model.latent_shape}, but the "
             f"density is one of shape {shape}. Fit it to model.encode(x).mean."
         )
-    twin = copy.deepcopy(model)
-    twin.add_module("density", copy.deepcopy(density))
+    twin = copied(model)
+    twin.add_module("density", copied(density))
     return twin
 
 

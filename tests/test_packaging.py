@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("models", "inference", "fairness")
-CONTRACT = {"base", "errors", "lazy", "objectives", "ownership", "registry", "stores"}
+CONTRACT = {"base", "copies", "errors", "lazy", "objectives", "ownership", "registry", "stores"}
 EDGES = ("inference/recipes/", "inference/data/", "inference/cli/")
 
 

@@ -38,7 +38,7 @@ LINE = re.compile(r"^\s*(?:from|import) plausible\.([\w.]+)(?: import (\w+))?", 
 # Rooms from the lowest to the highest. A room may import what stands before it, and its own line.
 LAYERS = (
     ("models/errors", "models/lazy", "models/registry", "models/stores"),
-    ("models/ownership",),
+    ("models/copies", "models/ownership"),
     ("models/distributions", "models/networks", "models/objectives"),
     ("models/likelihoods",),
     ("models/base",),

@@ -99,7 +99,8 @@ def _parts(
 ) -> tuple[dict[str, Tensor], tuple[int, int], Any]:
     """Values of latent sites, how many there are, and the guide that draws the others."""
     if isinstance(posterior, Fit):
-        posterior = posterior.guide
+        trained = isinstance(model, Model) or posterior.guide is not None
+        posterior = posterior.guide if trained else _nothing
     if posterior is None and isinstance(model, Model):
         return {}, (1, draws), model
     if callable(posterior):
@@ -115,6 +116,10 @@ def _parts(
     shape = shapes.pop()
     rows = {n: _tensor(x.reshape(-1, *x.shape[2:])) for n, x in values.items()}
     return rows, (int(shape[0]), int(shape[1])), None
+
+
+def _nothing(*args: Any, **kwargs: Any) -> None:
+    """The guide of a model in which nothing is latent."""
 
 
 def _arrays(posterior: Any) -> dict[str, Any]:
@@ -192,10 +197,10 @@ class _Run:
                 "where the model gives it a default."
             ) from error
         sites = samples(trace)
-        if not given.used:
+        if self.values and not given.used:
             raise ModelError(
-                f"No draw belongs to a latent site of the model: there are "
-                f"{sorted(given.values) or 'none'}, and the model has {sorted(sites)}."
+                f"No draw belongs to a latent site of the model: there are {sorted(self.values)}, "
+                f"and the model has {sorted(sites)}."
             )
         return {
             name: site_of(name, site)

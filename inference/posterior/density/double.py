@@ -1,6 +1,5 @@
 """Run a user's Pyro program in float64, on copies, without a mark on what is the user's."""
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,13 +10,12 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from plausible.inference import isolation
-from plausible.models.errors import ModelError, PlausibleError
+from plausible.models.copies import copied
 from plausible.models.stores import taking_turns
 
 __all__ = ["frozen", "in_double", "in_float64", "promoting"]
 
 _CPU = torch.device("cpu")
-_LONGEST_REASON = 300
 # What gives another view of the same memory, which a program may write to.
 _VIEWS = frozenset(
     "__getitem__ view view_as reshape expand expand_as unsqueeze squeeze transpose permute select "
@@ -95,31 +93,5 @@ def frozen(model: Any, dtype: torch.dtype | None = None) -> Any:
     owner = getattr(model, "__self__", model)
     if not isinstance(owner, nn.Module):
         return model
-    try:
-        with _Detaching():
-            twin = copy.deepcopy(owner)
-    except (PlausibleError, MemoryError):
-        raise
-    except Exception as error:
-        reason = " ".join(str(error).split())[:_LONGEST_REASON].rstrip(" .")
-        raise ModelError(
-            f"The module {type(owner).__name__} cannot be copied ({reason or type(error)}). "
-            "Its posterior is computed from a copy. Keep open files, locks and generators out of "
-            "the module, or give it a __deepcopy__ method."
-        ) from error
-    twin = twin.to(_CPU, dtype).eval().requires_grad_(False)
+    twin = copied(owner).to(_CPU, dtype).eval().requires_grad_(False)
     return twin if owner is model else model.__func__.__get__(twin)
-
-
-class _Detaching(TorchFunctionMode):
-    """Inside, tensors that were computed are copied by value, without their history."""
-
-    def __torch_function__(
-        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        if function is Tensor.__deepcopy__ and not args[0].is_leaf:
-            x, memo = args
-            if id(x) not in memo:
-                memo[id(x)] = x.detach().clone()
-            return memo[id(x)]
-        return function(*args, **(kwargs or {}))

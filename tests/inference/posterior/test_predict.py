@@ -131,6 +131,18 @@ def test_a_fit_predicts_by_its_guide_with_its_own_values() -> None:
     np.testing.assert_allclose(means, expected.numpy(), atol=0.001)
 
 
+def test_a_fit_without_latents_predicts_with_its_trained_values() -> None:
+    def model(x: Tensor) -> None:
+        loc = pyro.param("loc", torch.tensor(5.0))
+        with pyro.plate("data", len(x)):
+            pyro.sample("x", dist.Normal(loc, 0.1), obs=x)
+
+    run = fit(model, X, steps=1, batch_size=None)
+    made: Any = predict(model, torch.zeros(2), run, draws=200)
+    assert made.predictions["x"].shape == (1, 200, 2)
+    assert abs(float(made.predictions["x"].mean()) - float(run.params["loc"])) < 4.4 * 0.1 / 20
+
+
 def test_an_autoguide_predicts_for_another_number_of_data() -> None:
     guide = AutoMultivariateNormal(line)
     run = fit(line, (X, Y), guide=guide, steps=2, batch_size=None)
@@ -145,9 +157,11 @@ def test_an_autoguide_predicts_for_another_number_of_data() -> None:
 
 def test_a_model_with_a_guide_of_its_own_needs_no_posterior() -> None:
     vae = VAE((6,), latent_size=2, hidden=(8,))
-    x = torch.rand(3, 6)
-    made: Any = predict(vae, x, draws=7)
-    assert next(iter(made.predictions.values())).shape == (1, 7, 3, 6)
+    x = torch.rand(3, 6).round()
+    run = fit(vae, x, steps=1, batch_size=3)
+    for made in (predict(vae, x, draws=7), predict(vae, x, run, draws=7)):
+        given: Any = made
+        assert next(iter(given.predictions.values())).shape == (1, 7, 3, 6)
     assert all(p.dtype == torch.float32 for p in vae.parameters())
 
 
