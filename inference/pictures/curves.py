@@ -134,7 +134,8 @@ def _draw_losses(
     if judged:
         _draw_validation(axes, validation)
     room = (high - low) or 1.0
-    axes.set_ylim(low - (0.12 if floor is not None else 0.05) * room, high + 0.05 * room)
+    below = 0.12 if floor is not None or judged else 0.05  # room for a label
+    axes.set_ylim(low - below * room, high + 0.05 * room)
     if losses[0].item() > high:
         enters = int((losses <= high).nonzero()[0]) + 1
         axes.annotate(
