@@ -9,7 +9,7 @@ from typing import Any
 
 from cyclopts import App, Parameter
 
-from plausible.inference.cli.console import say, show_warning
+from plausible.inference.cli.console import say, show_warning, warnings_as_sentences
 from plausible.inference.cli.errors import EXIT_CODES, INTERRUPTED, code_of, sentence_of
 from plausible.inference.cli.folders import folder_for
 from plausible.inference.cli.report import report
@@ -69,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in tokens
     tokens = [token for token in tokens if token != "--debug"]
     try:
-        sys.exit(_application(tokens)(tokens))
+        with warnings_as_sentences():
+            sys.exit(_application(tokens)(tokens))
     except KeyboardInterrupt as stop:
         show_warning(f"plausible: {stop if stop.args else 'Stopped.'}")
         sys.exit(INTERRUPTED)

@@ -1,12 +1,15 @@
 """What commands print: results on the output, everything else on the error stream."""
 
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TextIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["say", "show_facts", "show_list", "show_warning"]
+__all__ = ["say", "show_facts", "show_list", "show_warning", "warnings_as_sentences"]
 
 _output = Console()
 _errors = Console(stderr=True)
@@ -20,6 +23,29 @@ def say(sentence: str, *, bold: bool = False) -> None:
 def show_warning(sentence: str) -> None:
     """A line on the error stream, as it is; a terminal breaks it between words."""
     _print(_errors, sentence)
+
+
+@contextmanager
+def warnings_as_sentences() -> Iterator[None]:
+    """Inside, a warning of this project is one line, without the line of code that gave it."""
+    with warnings.catch_warnings():
+        as_before = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if category.__module__.startswith("plausible."):
+                show_warning(f"plausible: {message}")
+            else:
+                as_before(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        yield
 
 
 def show_facts(facts: Mapping[str, str]) -> None:

@@ -47,9 +47,8 @@ def warn_of_fall(fall: float, steps: int) -> None:
     """Say that the loss was still falling when the run ended; to whoever called `fit`."""
     warnings.warn(
         f"The loss was still falling at the end, by {fall:.3g} over the last {steps // 2:,} of "
-        f"{steps:,} steps: the model has not arrived. Take more steps= or epochs=, or a larger "
-        "learning rate, as in objective=ELBO(optimizer=Adam(1e-2)). Calling fit again goes on from "
-        "here.",
+        f"{steps:,} steps: the model has not arrived. Take more steps or epochs, or a larger "
+        "learning rate, as in ELBO(optimizer=Adam(1e-2)). Calling fit again goes on from here.",
         TrainingWarning,
         stacklevel=3,
     )

@@ -15,6 +15,7 @@ from plausible.inference import Fit, Progress, Validation, fit, load
 from plausible.inference.training.checkpoints import read_checkpoint
 from plausible.models import (
     ELBO,
+    SGD,
     Adam,
     Annealing,
     CheckpointError,
@@ -107,6 +108,14 @@ def test_an_annealed_weight_is_at_its_end_in_every_validation() -> None:
         run = fit(model, data, validation=data, objective=ELBO(beta=beta), steps=1, batch_size=8)
         losses.append(run.validation[0])
     assert losses[0] == losses[1]
+
+
+def test_every_validation_has_the_same_draws() -> None:
+    data, still = toys.greys(), ELBO(optimizer=SGD(1e-12))
+    model = toys.tiny_vae("normal")
+    run = fit(model, data, validation=Validation(data, every=2), objective=still, steps=7)
+    assert len(run.validation) == 5 and len(set(run.validation.values())) == 1
+    assert run.best_step == 0  # the first of equals
 
 
 @pytest.mark.parametrize("case", toys.CASES.keys() - {"two players"})

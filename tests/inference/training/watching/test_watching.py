@@ -30,6 +30,7 @@ from plausible.models import (
 pytestmark = pytest.mark.usefixtures("one_thread")
 X = toys.normal_data(23)
 RATE = 0.5
+RULE = Plateau(RATE, factor=0.5, patience=2)
 
 
 class Climb(Objective):
@@ -39,8 +40,7 @@ class Climb(Objective):
         return "Climb()"
 
     def players(self) -> tuple[Player, ...]:
-        rate = Plateau(RATE, factor=0.5, patience=2)
-        return (Player("loss", lambda m, s: m.parameters(), self.loss, SGD(rate)),)
+        return (Player("loss", lambda m, s: m.parameters(), self.loss, SGD(RULE)),)
 
     def loss(self, model: Any, batch: Any, state: Any) -> Tensor:
         (w,) = model.parameters()
@@ -80,6 +80,7 @@ def test_the_rate_falls_when_the_validation_loss_does_not(
         moved, engine = climbed(6 * every, every, compile=compile)
         assert engine == {False: "eager", "auto": "captured", True: "compiled"}[compile]
         assert moved == pytest.approx(2 * every * RATE * (1 + 0.5 + 0.25))
+    assert float(RULE.scale) == 1.0
 
 
 def test_a_rate_that_fell_is_as_low_after_a_resumption(tmp_path: Path) -> None:
