@@ -66,6 +66,7 @@ def _command(name: str, recipe: Callable[..., "Outcome"], line: str) -> Callable
     """The recipe as a command: the same parameters and help, then its figures and its page."""
     from plausible.inference.recipes.common import Interrupted
     from plausible.inference.recipes.record import Record
+    from plausible.inference.training.folders import set_aside
 
     signature = inspect.signature(recipe)
 
@@ -77,6 +78,8 @@ def _command(name: str, recipe: Callable[..., "Outcome"], line: str) -> Callable
         _check_free(out, overwrite, resume)
         record = Record.now(name, line, bound.arguments)
         with folder_for(out), announced(name):
+            if overwrite:
+                set_aside(out)
             before = _saved_at(out)
             try:
                 outcome = recipe(**arguments)

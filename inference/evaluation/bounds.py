@@ -28,7 +28,7 @@ from plausible.inference.isolation import evaluating
 from plausible.inference.pictures.numbers import plus_minus
 from plausible.inference.program import Function, Program, as_program
 from plausible.models.errors import DataError, ModelError, reason_of
-from plausible.models.objectives.batch import Batch, Layout
+from plausible.models.objectives.batch import Batch, Layout, draws_at_once
 from plausible.models.objectives.enumeration_checks import check_against_draws
 from plausible.models.objectives.plates import find_layout
 from plausible.models.objectives.tracing import observes, trying
@@ -94,7 +94,7 @@ def log_likelihood(
     guide: Function | None = None,
     context: Mapping[str, Any] | None = None,
     particles: int = 100,
-    chunk: int = 10_000,
+    chunk: int | None = None,
     repeat: bool | None = None,
     seed: int = 0,
 ) -> Tensor:
@@ -114,7 +114,8 @@ def log_likelihood(
         guide: its variational program, unless it brings one.
         context: constants, passed by keyword.
         particles: number K of draws for each datum; not used where nothing is latent.
-        chunk: draws that are scored at a time, which bounds the memory.
+        chunk: draws that are scored at a time, which bounds the memory; by default 10,000, or as
+            many as hold 8 million numbers.
         repeat: how the draws of one datum are run: along a dimension of their own to the left of
             the plates (False), or by repeating rows (True), for models that take no further
             dimension, such as those with convolutions. By default the first where it gives the
@@ -131,12 +132,13 @@ def log_likelihood(
 
     Source: Burda, Grosse and Salakhutdinov, Importance Weighted Autoencoders (2016), equation 8.
     """
-    if particles < 1 or chunk < 1:
-        raise ModelError(f"particles and chunk are at least 1, but are {particles} and {chunk}.")
+    if particles < 1:
+        raise ModelError(f"particles are at least 1, but are {particles}.")
     run = _Run.of(model, batch, guide, context)
+    most = min(draws_at_once(chunk, x) for x in run.data.args)
     with evaluating(run.program, seed):
         run.find_layout()
-        return run.log_likelihood(particles, chunk, repeat)
+        return run.log_likelihood(particles, most, repeat)
 
 
 def evaluate(
@@ -145,7 +147,7 @@ def evaluate(
     guide: Function | None = None,
     context: Mapping[str, Any] | None = None,
     particles: int = 100,
-    chunk: int = 10_000,
+    chunk: int | None = None,
     repeat: bool | None = None,
     seed: int = 0,
 ) -> Evaluation:
@@ -157,13 +159,14 @@ def evaluate(
     Raises:
         DataError, ModelError: as in `log_likelihood`.
     """
-    if particles < 1 or chunk < 1:
-        raise ModelError(f"particles and chunk are at least 1, but are {particles} and {chunk}.")
+    if particles < 1:
+        raise ModelError(f"particles are at least 1, but are {particles}.")
     run = _Run.of(model, batch, guide, context)
+    most = min(draws_at_once(chunk, x) for x in run.data.args)
     with evaluating(run.program, seed):
         run.find_layout()
-        divergence, reconstruction, dimensions = run.terms(chunk)
-        total = run.log_likelihood(particles, chunk, repeat)
+        divergence, reconstruction, dimensions = run.terms(most)
+        total = run.log_likelihood(particles, most, repeat)
     return Evaluation(
         elbo=Bound.of(reconstruction - divergence),
         kl=Bound.of(divergence),

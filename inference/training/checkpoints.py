@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from plausible.inference.program import Function, stored_parameters, weights_of
+from plausible.inference.training.folders import LATEST, PREVIOUS
 from plausible.models.base import Model, from_config, up_to_date
 from plausible.models.errors import CheckpointError, ModelError, PlausibleError
 from plausible.models.ownership import own_parameters
@@ -38,7 +39,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 FORMAT = 3
 _KIND = "plausible-checkpoint"
-_LATEST, _PREVIOUS, _UNFINISHED = "checkpoint.pt", "previous.pt", ".checkpoint.tmp"
+_UNFINISHED = ".checkpoint.tmp"
 _NEEDED = ("model", "weights", "engine_state", "objective_state", "rng", "step", "settings")
 # A program of model and guide prefixes the names of the model's weights with this.
 _MODEL = "model_module."
@@ -73,7 +74,7 @@ def write_checkpoint(folder: Path, content: Mapping[str, Any]) -> Path:
         CheckpointError: if the disk refuses, or something in it is neither a tensor nor a plain
             value; the files that were there are left as they were.
     """
-    latest, previous, unfinished = folder / _LATEST, folder / _PREVIOUS, folder / _UNFINISHED
+    latest, previous, unfinished = folder / LATEST, folder / PREVIOUS, folder / _UNFINISHED
     plain = _plain({"kind": _KIND, "format": FORMAT, **content}, "checkpoint")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -129,16 +130,16 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             the run's previous checkpoint is whole, the sentence says so.
     """
     path = Path(path)
-    file = path / _LATEST if path.is_dir() else path
-    if path.is_dir() and not file.exists() and (path / _PREVIOUS).exists():
-        file = path / _PREVIOUS  # the moment between two renames
+    file = path / LATEST if path.is_dir() else path
+    if path.is_dir() and not file.exists() and (path / PREVIOUS).exists():
+        file = path / PREVIOUS  # the moment between two renames
     if not file.exists():
         raise CheckpointError(f"There is no checkpoint at {path}.")
     content = _read(file)
     if isinstance(content, str):
-        previous = file.parent / _PREVIOUS
+        previous = file.parent / PREVIOUS
         hint = ""
-        if file.name == _LATEST and previous.exists() and isinstance(_read(previous), dict):
+        if file.name == LATEST and previous.exists() and isinstance(_read(previous), dict):
             hint = f" The one before it is whole: use {previous}."
         raise CheckpointError(f"{file} {content}.{hint}")
     if "class" in content["model"]:

@@ -87,7 +87,7 @@ def fit(
             code and uses it in any case; False runs Pyro as it is. What cannot be captured or
             compiled trains all the same: `Fit.backend` says why.
         seed: seed of batches, initial guide and draws.
-        out: folder for checkpoints.
+        out: folder for checkpoints; one that holds another run is refused.
         resume: folder or checkpoint file to go on from; everything else must be as it was, but
             `steps` or `epochs` may be more. The run ends bit-identical to one that was never
             stopped (on a CPU, with the same number of threads). Batch norm statistics are kept for

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +11,7 @@ from plausible.inference.engines.sources import Source, TensorSource, as_source
 from plausible.inference.program import Function, Program, as_program
 from plausible.inference.training.arguments import batch_size_of, objective_of, rounds_of, seed_of
 from plausible.inference.training.checkpoints import description, read_checkpoint
+from plausible.inference.training.folders import has_checkpoint
 from plausible.inference.training.validation import as_validation, validated_every
 from plausible.models.errors import CheckpointError
 from plausible.models.objectives.objective import Objective
@@ -80,7 +81,7 @@ def request(
     Raises:
         DataError: if the data are none, or do not fit the model.
         ModelError: if model, guide or an argument cannot be trained as asked.
-        CheckpointError: if the checkpoint is of another run.
+        CheckpointError: if the checkpoint is of another run, or `out` holds one.
     """
     source = as_source(data, model)
     program = as_program(model, guide, getattr(source, "names", ()))
@@ -101,6 +102,7 @@ def request(
         "objective": re.sub(r" at 0x[0-9a-f]+", "", repr(chosen)),
         "precision": precision,
         "scale_plates": scale_plates,
+        "program": f"{_name(model)} with the guide {_name(guide)}",
         "validation": _described(judged, every, kept),
     }
     content = None
@@ -108,6 +110,8 @@ def request(
         content = read_checkpoint(resume)
         _check_same(content, settings, model, resume)
         out = out if out is not None else _folder_of(resume)
+    elif out is not None:
+        _check_free(out, settings, model)
     return Request(
         model=model,
         program=program,
@@ -149,13 +153,39 @@ def _folder_of(resume: str | Path) -> Path:
 def _check_same(
     content: Mapping[str, Any], settings: Mapping[str, Any], model: Function, path: str | Path
 ) -> None:
-    recorded = {"scale_plates": True, **content["settings"], "model": content["model"]}
+    own = {name: value for name, value in settings.items() if name != "program"}  # may be renamed
+    for name, recorded, value in _differences(content, own, model):
+        raise CheckpointError(
+            f"The run in {path} had {name}={recorded}, but now it is {value}: resume with what it "
+            "was started with, or train anew from its weights, with fit(load(path), ...) and "
+            "another out=."
+        )
+
+
+def _name(part: Any) -> str:
+    """What a model or guide is called in its source; a module by its class."""
+    return str(getattr(part, "__qualname__", type(part).__qualname__))
+
+
+def _check_free(out: str | Path, settings: Mapping[str, Any], model: Function) -> None:
+    """Refuse to write over another run. The same run, begun anew, takes its own place."""
+    if not has_checkpoint(out):
+        return
+    for name, recorded, value in _differences(read_checkpoint(out), settings, model):
+        raise CheckpointError(
+            f"{out} holds another run, whose {name} is {recorded}, where now it is {value}. Choose "
+            "another out=, or move the checkpoints away that are there."
+        )
+
+
+def _differences(
+    content: Mapping[str, Any], settings: Mapping[str, Any], model: Function
+) -> Iterator[tuple[str, Any, Any]]:
+    """What a recorded run and this one do not have in common: name, recorded value, value now."""
+    before = {"scale_plates": True, "program": settings.get("program")}  # of earlier versions
+    recorded = {**before, **content["settings"], "model": content["model"]}
     if recorded.get("checksum") is None:  # of a source that had none when it was written
         settings = {**settings, "checksum": None}
     for name, value in {**settings, "model": description(model)}.items():
         if recorded.get(name) != value:
-            raise CheckpointError(
-                f"The run in {path} had {name}={recorded.get(name)}, but now it is {value}: "
-                "resume with what it was started with, or train anew from its weights, with "
-                "fit(load(path), ...) and another out=."
-            )
+            yield name, recorded.get(name), value

@@ -13,7 +13,7 @@ from plausible.models.errors import DataError, ModelError, UnknownName
 from plausible.models.likelihoods.families import DiagonalNormal, Likelihood, likelihood
 from plausible.models.networks.convolutional import ConvolutionalDecoder, ConvolutionalEncoder
 from plausible.models.networks.mlp import MLP
-from plausible.models.objectives.batch import Batch, Layout
+from plausible.models.objectives.batch import Batch, Layout, draws_at_once
 from plausible.models.objectives.bounds import log_weights
 
 __all__ = ["VAE"]
@@ -113,7 +113,7 @@ class VAE(LatentModel, GenerativeModel, name="vae"):
         return self.decode(self.encode(x).mean).mean
 
     @torch.no_grad()
-    def log_prob(self, x: Tensor, particles: int = 100, *, chunk: int = 10_000) -> Tensor:
+    def log_prob(self, x: Tensor, particles: int = 100, *, chunk: int | None = None) -> Tensor:
         r"""Importance-weighted estimate of ln p(x) for each datum, in nats.
 
         .. math:: \ln p(x) \ge E\left[\ln \frac1K \sum_k p(x, z_k) / q(z_k|x)\right]
@@ -121,7 +121,8 @@ class VAE(LatentModel, GenerativeModel, name="vae"):
         Args:
             x: data, shape (N, *x_shape).
             particles: number K of draws; one gives the ELBO.
-            chunk: draws that are decoded at a time, which bounds the memory.
+            chunk: draws that are decoded at a time, which bounds the memory; by default 10,000, or
+                as many as hold 8 million numbers.
 
         Returns:
             Shape (N,): a lower bound in expectation, which rises towards ln p(x) with K.
@@ -131,8 +132,9 @@ class VAE(LatentModel, GenerativeModel, name="vae"):
         check_precision(self, x)
         self.check(x)
         layout = Layout(frozenset({"data"}), dim=-1, nesting=1, latent=True)
-        at_once = min(particles, chunk)
-        rows = max(1, chunk // at_once)
+        most = draws_at_once(chunk, x)
+        at_once = min(particles, most)
+        rows = max(1, most // at_once)
         bounds = []
         for part in x.split(rows):
             batch = Batch((part,), {}, len(part), layout)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from plausible.models.base import ConditionalModel, check_precision
 from plausible.models.errors import DataError, ModelError
 from plausible.models.likelihoods.likelihood import Likelihood
+from plausible.models.objectives.batch import draws_at_once
 from plausible.models.objectives.maximum_likelihood import MaximumLikelihood
 
 __all__ = ["ConditionalNetwork"]
@@ -104,17 +105,19 @@ class ConditionalNetwork(ConditionalModel):
         return self.predict(x).sample((draws,))
 
     @torch.no_grad()
-    def log_prob(self, x: Tensor, y: Tensor, *, chunk: int = 10_000) -> Tensor:
+    def log_prob(self, x: Tensor, y: Tensor, *, chunk: int | None = None) -> Tensor:
         """ln p(y given x) of each datum in nats, shape (N,).
 
         Args:
             x: inputs, shape (N, *x_shape).
             y: outputs, shape (N, *y_shape).
-            chunk: data that are scored at a time, which bounds the memory.
+            chunk: data that are scored at a time, which bounds the memory; by default 10,000, or as
+                many as hold 8 million numbers.
         """
         check_precision(self, x, y)
         self.check(x, y)
-        parts = zip(x.split(chunk), y.split(chunk), strict=True)
+        count = min(draws_at_once(chunk, x), draws_at_once(chunk, y))
+        parts = zip(x.split(count), y.split(count), strict=True)
         return torch.cat([self.predict(a).log_prob(self._observed(b)) for a, b in parts])
 
     def check(self, *batch: Tensor) -> None:

@@ -6,7 +6,28 @@ from typing import Any
 
 from torch import Tensor
 
-__all__ = ["Batch", "Layout"]
+from plausible.models.errors import ModelError
+
+__all__ = ["Batch", "Layout", "draws_at_once"]
+
+_DRAWS_AT_ONCE, _NUMBERS_AT_ONCE = 10_000, 2**23
+
+
+def draws_at_once(chunk: int | None, x: Tensor) -> int:
+    """How many draws like the data are scored at a time, which bounds the memory.
+
+    Args:
+        chunk: as it was asked for; None for 10,000, or as many as hold 8 million numbers.
+        x: data, shape (N, ...).
+
+    Raises:
+        ModelError: for fewer than one.
+    """
+    if chunk is None:
+        return max(1, min(_DRAWS_AT_ONCE, _NUMBERS_AT_ONCE // max(1, x[:1].numel())))
+    if chunk < 1:
+        raise ModelError(f"chunk is the number of draws at a time, at least 1, but is {chunk}.")
+    return chunk
 
 
 @dataclass(frozen=True)

@@ -382,8 +382,10 @@ def test_what_cannot_be_evaluated_is_refused_in_a_sentence() -> None:
         evaluate(case.model, X[:0], guide=case.guide)
     with pytest.raises(DataError, match="rows; give one length"):
         evaluate(case.model, X, X[:2], guide=case.guide)
-    with pytest.raises(ModelError, match="at least 1, but are 0 and"):
+    with pytest.raises(ModelError, match="particles are at least 1, but are 0"):
         log_likelihood(case.model, X, guide=case.guide, particles=0)
+    with pytest.raises(ModelError, match="draws at a time, at least 1, but is 0"):
+        log_likelihood(case.model, X, guide=case.guide, chunk=0)
     with pytest.raises(DataError, match=r"takes data of shape"):
         evaluate(VAE((4,)), X)
 

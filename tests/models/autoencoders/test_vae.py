@@ -1,6 +1,7 @@
 """The VAE: its bound, its exact relatives, its gradient, its networks and its refusals."""
 
 import math
+from typing import Any
 
 import pyro.distributions as dist
 import pytest
@@ -22,7 +23,7 @@ from plausible.models import (
 )
 from plausible.models.autoencoders.linear_gaussian import evidence, posterior, ppca_log_likelihood
 from plausible.models.base import from_config
-from plausible.models.objectives.batch import Batch
+from plausible.models.objectives.batch import Batch, draws_at_once
 from plausible.models.objectives.bounds import elbo
 from plausible.models.objectives.plates import find_layout
 
@@ -166,6 +167,25 @@ def test_log_prob_in_chunks_is_the_same_estimate() -> None:
     assert parts.shape == (30,)
     assert float((whole - parts).abs().max()) < 0.5  # two estimates with their own draws
     assert float((whole - parts).mean()) == pytest.approx(0.0, abs=0.1)
+
+
+@pytest.mark.parametrize(("pixels", "most"), [(6, 10_000), (2**20, 8)])
+def test_fewer_draws_are_decoded_at_a_time_the_larger_they_are(pixels: int, most: int) -> None:
+    """Seen failing with 10,000 draws whatever their size: 40 GB for images of a megapixel."""
+    vae = VAE((pixels,), 1, Normal(), hidden=())
+    counts = []
+    decode = vae.decode
+
+    def decoding(z: Tensor) -> Any:
+        counts.append(z.shape[:-1].numel())
+        return decode(z)
+
+    vae.decode = decoding  # type: ignore[method-assign]
+    vae.log_prob(torch.zeros(1, pixels), particles=20)
+    assert max(counts) == min(most, 20) and sum(counts) == 20
+    assert draws_at_once(None, torch.zeros(1).expand(3, 2**25)) == 1
+    with pytest.raises(ModelError, match="chunk is the number of draws at a time"):
+        vae.log_prob(torch.zeros(1, pixels), chunk=0)
 
 
 def test_the_importance_weighted_objective_is_the_mean_of_log_mean_weights() -> None:
