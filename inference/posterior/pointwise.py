@@ -11,8 +11,7 @@ from torch import Tensor
 
 from plausible.inference.posterior.density.joint import Joint
 from plausible.inference.posterior.density.over_draws import over_draws
-from plausible.inference.posterior.density.sites import Site, samples
-from plausible.models.objectives.tracing import Fixed
+from plausible.inference.posterior.density.sites import SetLatents, Site, samples
 
 __all__ = ["Pointwise", "Unobserved"]
 
@@ -67,7 +66,7 @@ class Pointwise:
             values = dict(zip(names, row, strict=True))
 
             def given(*args: Any, **kwargs: Any) -> Any:
-                with Fixed(values):
+                with SetLatents(values):
                     return config_enumerate(joint.program)(*args, **kwargs)
 
             sampled = infer_discrete(given, first_available_dim=-1 - joint.nesting)

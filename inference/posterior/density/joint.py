@@ -25,6 +25,7 @@ from plausible.inference.posterior.density.double import frozen, in_float64
 from plausible.inference.posterior.density.sites import (
     Inverted,
     RandomLatents,
+    SetLatents,
     Site,
     Unconstrained,
     samples,
@@ -38,7 +39,7 @@ from plausible.models.objectives.enumeration_checks import (
     combination,
     is_same_at_draw,
 )
-from plausible.models.objectives.tracing import Fixed, is_computed
+from plausible.models.objectives.tracing import is_computed
 
 __all__ = ["Joint"]
 
@@ -139,7 +140,7 @@ class Joint:
 
     def trace(self, values: Mapping[str, Tensor], enumerate: bool = False) -> Trace:
         """A run at latent values; discrete sites may take all theirs."""
-        with Fixed(values):
+        with SetLatents(values):
             return self._trace(enumerate)
 
     def traced(self, program: Callable[..., Any]) -> Trace:

@@ -18,6 +18,7 @@ from plausible.models.objectives.tracing import UNSIZED, is_computed
 __all__ = [
     "Inverted",
     "RandomLatents",
+    "SetLatents",
     "Site",
     "Unconstrained",
     "samples",
@@ -117,6 +118,18 @@ class RandomLatents(Messenger):
             ) from None
         self.shapes[name] = shape
         _trace_it(msg)
+
+
+class SetLatents(Messenger):
+    """Set latent sites to constrained values, which other handlers may look at."""
+
+    def __init__(self, values: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.values = values
+
+    def _pyro_sample(self, msg: Any) -> None:
+        if msg["name"] in self.values and not msg["is_observed"]:
+            msg["value"] = self.values[msg["name"]]  # not done: enumeration has to see the site
 
 
 class Inverted(Messenger):

@@ -159,6 +159,26 @@ def test_chains_of_states_are_drawn_together_and_the_likelihood_is_at_the_draw()
     np.testing.assert_allclose(made.log_likelihood["x_1"].values, expected, rtol=1e-6)
 
 
+def test_a_state_that_all_data_share_is_drawn_given_the_rest() -> None:
+    """z ~ Bernoulli(.5), m ~ N(3z, 1) and x_i ~ N(m + z, 1): the chances of z at each draw of m."""
+    x = torch.tensor([2.1, 3.0])
+
+    def model(x: Tensor) -> None:
+        z = pyro.sample("z", dist.Bernoulli(0.5))
+        m = pyro.sample("m", dist.Normal(3.0 * z, 1.0))
+        with pyro.plate("data", len(x)):
+            pyro.sample("x", dist.Normal(m + z, 1.0), obs=x)
+
+    made: Any = sample_posterior(model, x, **QUICK)
+    m, z = made.posterior["m"].values, made.posterior["z"].values
+    odds = normal(m, 3.0) - normal(m, 0.0)
+    odds += (normal(x.numpy(), m[..., None] + 1.0) - normal(x.numpy(), m[..., None])).sum(-1)
+    chances = 1 / (1 + np.exp(-odds))
+    assert abs(z.mean() - chances.mean()) < 4.4 * (chances * (1 - chances)).mean() ** 0.5 / 500**0.5
+    expected = normal(x.numpy(), (m + z)[..., None])
+    np.testing.assert_allclose(made.log_likelihood["x"].values, expected, rtol=1e-6)
+
+
 def test_several_numbers_of_one_event_have_one_density_and_masks_hide_theirs() -> None:
     x = torch.tensor([[0.5, 1.0], [2.0, -1.0], [0.0, 0.3]])
     seen = torch.tensor([True, False, True])
