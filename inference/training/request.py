@@ -18,6 +18,8 @@ from plausible.models.objectives.objective import Objective
 
 __all__ = ["Request", "request"]
 
+_ADDED = ", vectorized=False"  # what runs of earlier versions did not say of their objective
+
 
 @dataclass(frozen=True)
 class Request:
@@ -184,8 +186,15 @@ def _differences(
     """What a recorded run and this one do not have in common: name, recorded value, value now."""
     before = {"scale_plates": True, "program": settings.get("program")}  # of earlier versions
     recorded = {**before, **content["settings"], "model": content["model"]}
+    recorded["objective"], objective = (
+        str(text).replace(_ADDED, "") for text in (recorded["objective"], settings["objective"])
+    )
+    settings = {**settings, "objective": objective}
     if recorded.get("checksum") is None:  # of a source that had none when it was written
         settings = {**settings, "checksum": None}
-    for name, value in {**settings, "model": description(model)}.items():
+    now = description(model)
+    if "why" in now and "why" in recorded["model"]:  # neither can be rebuilt, for a reason in words
+        recorded["model"] = now
+    for name, value in {**settings, "model": now}.items():
         if recorded.get(name) != value:
             yield name, recorded.get(name), value

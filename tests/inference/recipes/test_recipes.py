@@ -17,7 +17,7 @@ from plausible.inference.recipes.autoencoders.vae_forces import (
     vae_forces,
 )
 from plausible.inference.recipes.demo import CHAPTERS
-from plausible.models import VAE, Normal, likelihood
+from plausible.models import VAE, ModelError, Normal, likelihood
 from plausible.models.autoencoders.linear_gaussian import ppca_log_likelihood
 
 
@@ -144,3 +144,10 @@ def test_ppca_is_the_ceiling_of_every_seed(tmp_path: Path) -> None:
             facts["Best possible (probabilistic PCA)"]
         )
     assert ppca_log_likelihood(torch.randn(100, 4), 2) < 0
+
+
+@pytest.mark.parametrize("name", ["classify", "vae"])
+def test_a_batch_size_of_zero_is_a_sentence(name: str, tmp_path: Path) -> None:
+    """Both count the steps of an epoch before they train, which once divided by zero."""
+    with pytest.raises(ModelError, match=r"batch_size must be a positive whole number.*got 0"):
+        RECIPES[name](out=tmp_path, batch_size=0)
