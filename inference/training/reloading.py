@@ -12,11 +12,14 @@ from plausible.inference.engines.engine import Backend
 from plausible.inference.inputs.arrays import as_tensors
 from plausible.inference.isolation import isolated, own_modes
 from plausible.inference.program import Function, Program, as_program
+from plausible.inference.starts import OwnParameters
 from plausible.inference.training.checkpoints import best_weights, load_weights
 from plausible.inference.training.result import Fit
 from plausible.models.errors import CheckpointError, PlausibleError
 from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.tracing import traces, trying
+from plausible.models.ownership import Owners
+from plausible.models.stores import taking_turns
 
 __all__ = ["reloaded"]
 
@@ -52,9 +55,16 @@ def reloaded(
     program = as_program(model, guide, names)
     program.to(_CPU).eval()
     batch = Batch(tensors, context, len(tensors[0]) if tensors else 1)
-    with isolated(0, _CPU) as store, own_modes(_CPU):
-        _run_once(path, program, batch)
+    with (
+        taking_turns(),
+        Owners(program).running() as owners,
+        isolated(0, _CPU) as store,
+        own_modes(_CPU),
+    ):
+        with owners.joining(), OwnParameters(owners):
+            _run_once(path, program, batch)
         load_weights(program, best_weights(content), path)
+        owners.settle()
         params = {name: value.detach().clone() for name, value in pyro.get_param_store().items()}
     losses: Tensor = content["losses"]
     judged = content.get("validation") or {"steps": [], "losses": []}

@@ -183,6 +183,24 @@ def test_loaded_models_read_no_other_models_parameters(tmp_path: Any) -> None:
     assert [m.sample(500).mean().item() for m in loaded] == pytest.approx(means, abs=0.18)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_loaded_guides_keep_their_own_values(family: Any, tmp_path: Any) -> None:
+    for shift, x in DATA.items():
+        run = {**RUN, "steps": 3, "out": tmp_path / str(shift)}
+        fit(model, x, guide=family(model), **run)
+    guides = {shift: family(model) for shift in SHIFTS}
+    runs = {s: load(tmp_path / str(s), model=model, guide=g) for s, g in guides.items()}
+    for shift, x in DATA.items():
+        trace = pyro.poutine.trace(guides[shift]).get_trace(x)
+        values = {n: site["value"] for n, site in trace.nodes.items() if site["type"] == "param"}
+        assert values.keys() <= runs[shift].params.keys() and values
+        assert all(torch.equal(values[name], runs[shift].params[name]) for name in values)
+    assert any(
+        not torch.equal(runs[3.0].params[name], value) for name, value in runs[-3.0].params.items()
+    )
+    assert not pyro.get_param_store().keys()
+
+
 def test_copies_of_a_guide_are_independent_of_it() -> None:
     x, other = DATA.values()
     guide = Named()
