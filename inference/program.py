@@ -23,7 +23,7 @@ __all__ = [
     "weights_of",
 ]
 
-_STORE = "pyro.param/"
+STORE = "pyro.param/"
 
 Function = Callable[..., object]  # a function or module with `pyro.sample` statements
 
@@ -80,7 +80,7 @@ class UserProgram(nn.Module):
     ) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
         own = super().named_parameters(prefix, recurse, remove_duplicate)
-        stored = ((_STORE + name, p) for name, p in pyro.get_param_store().named_parameters())
+        stored = ((STORE + name, p) for name, p in pyro.get_param_store().named_parameters())
         for name, parameter in (*own, *stored):
             if id(parameter) not in seen:
                 seen.add(id(parameter))
@@ -100,7 +100,7 @@ def stored_parameters(program: nn.Module) -> dict[str, Tensor]:
     if not isinstance(program, UserProgram):
         return {}
     named = program.named_parameters()
-    return {name: p.detach() for name, p in named if name.startswith(_STORE)}
+    return {name: p.detach() for name, p in named if name.startswith(STORE)}
 
 
 def as_program(model: Function, guide: Function | None, names: tuple[str, ...] = ()) -> Program:

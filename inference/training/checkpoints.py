@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from plausible.inference.program import Function, stored_parameters, weights_of
+from plausible.inference.program import STORE, Function, stored_parameters, weights_of
 from plausible.inference.training.folders import LATEST, PREVIOUS
 from plausible.models.base import Model, from_config, up_to_date
 from plausible.models.errors import CheckpointError, ModelError, PlausibleError
@@ -189,7 +189,14 @@ def load(path: str | Path, *, model: None = None) -> Model: ...
 
 
 @overload
-def load(path: str | Path, *, model: Module, guide: None = None) -> Module: ...
+def load(
+    path: str | Path,
+    *,
+    model: Module,
+    guide: None = None,
+    data: Any = (),
+    context: Mapping[str, Any] | None = None,
+) -> Module: ...
 
 
 @overload
@@ -223,8 +230,8 @@ def load(
             built from custom networks, or is a Pyro module or function of your own).
         guide: the guide of such a run, made as it was for `fit`; an autoguide of the model, for
             example, that has not run.
-        data: the run's data, on which model and guide run once where that makes parameters; zeros
-            of the same shapes by default.
+        data: the run's data, on which model and guide run once where statements or an autoguide
+            make parameters; zeros of the same shapes by default.
         context: the run's constants.
 
     Returns:
@@ -247,11 +254,15 @@ def load(
         except (PlausibleError, TypeError) as error:
             raise CheckpointError(f"The model in {path} cannot be built. {error}") from error
     weights = best_weights(content)
-    if any(name.startswith(_MODEL) for name in weights):
-        own = {n: w for n, w in weights.items() if n.startswith(_MODEL)}
-        weights = {name.removeprefix(_MODEL): w for name, w in own.items()}
+    of_statements = any(name.startswith(STORE) for name in weights)
+    prefix = _MODEL if any(name.startswith(_MODEL) for name in weights) else ""
+    own = {n: w for n, w in weights.items() if n.startswith(prefix) and not n.startswith(STORE)}
     own_parameters(model)
-    load_weights(model, weights, path)
+    load_weights(model, {name.removeprefix(prefix): w for name, w in own.items()}, path)
+    if of_statements and not isinstance(model, Model):
+        from plausible.inference.training.reloading import put_statements
+
+        put_statements(path, content, model, data, context or {})
     return model.eval()
 
 

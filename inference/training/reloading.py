@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from plausible.inference.engines.engine import Backend
 from plausible.inference.inputs.arrays import as_tensors
 from plausible.inference.isolation import isolated, own_modes
-from plausible.inference.program import Function, Program, as_program
+from plausible.inference.program import Function, Program, as_program, stored_parameters
 from plausible.inference.starts import OwnParameters
 from plausible.inference.training.checkpoints import best_weights, load_weights
 from plausible.inference.training.result import Fit
@@ -21,7 +21,7 @@ from plausible.models.objectives.tracing import traces, trying
 from plausible.models.ownership import Owners
 from plausible.models.stores import taking_turns
 
-__all__ = ["reloaded"]
+__all__ = ["put_statements", "reloaded"]
 
 _CPU = torch.device("cpu")
 _LONGEST_REASON = 300
@@ -82,6 +82,43 @@ def reloaded(
         validation=dict(zip(judged["steps"], judged["losses"], strict=True)),
         _store=store,
     )
+
+
+def put_statements(
+    path: str | Path,
+    content: Mapping[str, Any],
+    model: nn.Module,
+    data: Any,
+    context: Mapping[str, Any],
+) -> None:
+    """Give a module what `pyro.param` statements inside it had made, which no weight of it is.
+
+    The arguments are those of `reloaded`.
+
+    Raises:
+        CheckpointError: if the module does not run, or makes other parameters.
+    """
+    tensors, names = _inputs(path, content, data)
+    program = as_program(model, None, names)
+    batch = Batch(tensors, context, len(tensors[0]) if tensors else 1)
+    with (
+        taking_turns(),
+        Owners(program).running() as owners,
+        isolated(0, _CPU, owners.start),
+        own_modes(_CPU),
+    ):
+        with owners.joining(), OwnParameters(owners):
+            _run_once(path, program, batch)
+        values = best_weights(content)
+        with torch.no_grad():
+            for name, parameter in stored_parameters(program).items():
+                if name not in values or values[name].shape != parameter.shape:
+                    raise CheckpointError(
+                        f"The model makes a parameter {name!r} of shape {tuple(parameter.shape)}, "
+                        f"which {path} does not hold."
+                    )
+                parameter.copy_(values[name])
+        owners.settle()
 
 
 def _inputs(

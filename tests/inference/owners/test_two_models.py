@@ -183,6 +183,26 @@ def test_loaded_models_read_no_other_models_parameters(tmp_path: Any) -> None:
     assert [m.sample(500).mean().item() for m in loaded] == pytest.approx(means, abs=0.18)
 
 
+class Observed(PyroModule):
+    """A likelihood whose scale a statement makes."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        scale = pyro.param("scale", tensor(1.0), constraint=constraints.positive)
+        with pyro.plate("data", len(x)):
+            pyro.sample("x", dist.Normal(0.0, scale), obs=x)
+        return scale
+
+
+def test_a_loaded_module_has_what_its_statements_had_made(tmp_path: Any) -> None:
+    scales = []
+    for shift, x in DATA.items():
+        run = {**RUN, "objective": MaximumLikelihood(FALLING), "out": tmp_path / str(shift)}
+        scales.append(fit(Observed(), x + shift, **run).params["scale"])
+    loaded = [load(tmp_path / str(shift), model=Observed()) for shift in SHIFTS]
+    for own, scale, x in zip(loaded, scales, DATA.values(), strict=True):
+        assert scale > 3 and torch.equal(own(x), scale)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_loaded_guides_keep_their_own_values(family: Any, tmp_path: Any) -> None:
     for shift, x in DATA.items():
