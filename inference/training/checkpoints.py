@@ -41,8 +41,7 @@ FORMAT = 3
 _KIND = "plausible-checkpoint"
 _UNFINISHED = ".checkpoint.tmp"
 _NEEDED = ("model", "weights", "engine_state", "objective_state", "rng", "step", "settings")
-# A program of model and guide prefixes the names of the model's weights with this.
-_MODEL = "model_module."
+_MODEL = "model_module."  # before the names of the model's weights, where it has a guide
 
 
 def writable_folder(path: str | Path) -> Path:
@@ -230,8 +229,8 @@ def load(
             built from custom networks, or is a Pyro module or function of your own).
         guide: the guide of such a run, made as it was for `fit`; an autoguide of the model, for
             example, that has not run.
-        data: the run's data, on which model and guide run once where statements or an autoguide
-            make parameters; zeros of the same shapes by default.
+        data: the run's data, on which what makes parameters runs once; zeros of the same shapes
+            by default.
         context: the run's constants.
 
     Returns:
@@ -254,12 +253,11 @@ def load(
         except (PlausibleError, TypeError) as error:
             raise CheckpointError(f"The model in {path} cannot be built. {error}") from error
     weights = best_weights(content)
-    of_statements = any(name.startswith(STORE) for name in weights)
     prefix = _MODEL if any(name.startswith(_MODEL) for name in weights) else ""
     own = {n: w for n, w in weights.items() if n.startswith(prefix) and not n.startswith(STORE)}
     own_parameters(model)
     load_weights(model, {name.removeprefix(prefix): w for name, w in own.items()}, path)
-    if of_statements and not isinstance(model, Model):
+    if not isinstance(model, Model) and any(name.startswith(STORE) for name in weights):
         from plausible.inference.training.reloading import put_statements
 
         put_statements(path, content, model, data, context or {})

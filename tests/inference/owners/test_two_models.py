@@ -6,7 +6,6 @@ where -2.86 is right, and its next fit began at a loss of 18.9, not at the 1.39 
 
 import copy
 import pickle
-from collections.abc import Callable
 from typing import Any
 
 import pyro
@@ -14,74 +13,18 @@ import pyro.distributions as dist
 import pytest
 import torch
 import toys
+from pairs import DATA, FALLING, FAMILIES, NEAR, RUN, SHIFTS, Inner, Named, exact, mean_of, model
 from pyro.infer import SVI, Predictive, Trace_ELBO, autoguide
-from pyro.nn import PyroModule, PyroParam, pyro_method
+from pyro.nn import PyroParam, pyro_method
 from torch import Tensor, nn, tensor
 from torch.distributions import constraints
 
-from plausible.inference import fit, load
+from plausible.inference import fit
 from plausible.models import (
-    ELBO,
-    Adam,
-    CosineDecay,
     GenerativeModel,
     MaximumLikelihood,
     ModelError,
 )
-
-SHIFTS = 3.0, -3.0
-NOISE = torch.randn(100, generator=toys.seeded(0))
-DATA = {shift: shift + NOISE for shift in SHIFTS}
-FALLING = Adam(CosineDecay(0.3, 60))
-NEAR = 0.3  # what few steps of Adam and 200 draws of sd 0.1 leave; another model is 6 away
-RUN: dict[str, Any] = {"steps": 60, "objective": ELBO(optimizer=FALLING), "compile": False}
-
-
-def model(x: Tensor) -> None:
-    loc = pyro.sample("loc", dist.Normal(0.0, 10.0))
-    with pyro.plate("data", len(x)):
-        pyro.sample("x", dist.Normal(loc, 1.0), obs=x)
-
-
-def exact(x: Tensor) -> float:
-    """The posterior mean of `loc`, whose sd is 0.1."""
-    return x.sum().item() / (len(x) + 0.01)
-
-
-class Named(PyroModule):
-    """A guide with one parameter of a module and one that a statement makes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.center = PyroParam(tensor(0.0))
-
-    def forward(self, x: Tensor) -> Tensor:
-        scale = pyro.param("scale", tensor(1.0), constraint=constraints.positive)
-        return pyro.sample("loc", dist.Normal(self.center, scale))
-
-
-def mixed(model: Callable[..., Any]) -> autoguide.AutoGuideList:
-    guide = autoguide.AutoGuideList(model)
-    guide.append(autoguide.AutoNormal(model))
-    return guide
-
-
-FAMILIES: list[Callable[[Any], Any]] = [
-    autoguide.AutoDelta,
-    autoguide.AutoNormal,
-    autoguide.AutoDiagonalNormal,
-    autoguide.AutoMultivariateNormal,
-    autoguide.AutoLowRankMultivariateNormal,
-    autoguide.AutoNormalMessenger,
-    autoguide.AutoHierarchicalNormalMessenger,
-    mixed,
-    lambda _: Named(),
-]
-
-
-def mean_of(guide: Any, x: Tensor) -> float:
-    draws: Tensor = Predictive(model, guide=guide, num_samples=200)(x)["loc"]
-    return draws.mean().item()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -137,15 +80,6 @@ def test_models_that_nothing_has_fitted_sample_from_their_own_parameters() -> No
     assert not pyro.get_param_store().keys()
 
 
-class Inner(PyroModule):
-    def __init__(self) -> None:
-        super().__init__()
-        self.loc = PyroParam(tensor(0.0))
-
-    def forward(self) -> Tensor:
-        return self.loc
-
-
 def test_modules_that_only_a_function_knows_keep_their_own_values() -> None:
     inner = {shift: Inner() for shift in SHIFTS}
     for shift, x in DATA.items():
@@ -157,66 +91,6 @@ def test_modules_that_only_a_function_knows_keep_their_own_values() -> None:
         fit(closed_over, x, **{**RUN, "objective": MaximumLikelihood(FALLING)})
     assert [inner[s]().item() for s in SHIFTS] == pytest.approx(
         [x.mean().item() for x in DATA.values()], abs=NEAR
-    )
-    assert not pyro.get_param_store().keys()
-
-
-class Wrapped(GenerativeModel):
-    """A module of Pyro's inside one of PyTorch's, which passes no context on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.inner = nn.Sequential(Inner())
-
-    def model(self, x: Tensor | None = None, *, size: int | None = None) -> Tensor:
-        with pyro.plate("data", size if x is None else len(x)):
-            return pyro.sample("x", dist.Normal(self.inner[0](), 1.0), obs=x)
-
-
-def test_loaded_models_read_no_other_models_parameters(tmp_path: Any) -> None:
-    loaded = []
-    for shift, x in DATA.items():
-        fit(Wrapped(), x, **RUN, out=tmp_path / str(shift))
-        loaded.append(load(tmp_path / str(shift), model=Wrapped()))
-        loaded[-1].sample(2)
-    means = [x.mean().item() for x in DATA.values()]
-    assert [m.sample(500).mean().item() for m in loaded] == pytest.approx(means, abs=0.18)
-
-
-class Observed(PyroModule):
-    """A likelihood whose scale a statement makes."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        scale = pyro.param("scale", tensor(1.0), constraint=constraints.positive)
-        with pyro.plate("data", len(x)):
-            pyro.sample("x", dist.Normal(0.0, scale), obs=x)
-        return scale
-
-
-def test_a_loaded_module_has_what_its_statements_had_made(tmp_path: Any) -> None:
-    scales = []
-    for shift, x in DATA.items():
-        run = {**RUN, "objective": MaximumLikelihood(FALLING), "out": tmp_path / str(shift)}
-        scales.append(fit(Observed(), x + shift, **run).params["scale"])
-    loaded = [load(tmp_path / str(shift), model=Observed()) for shift in SHIFTS]
-    for own, scale, x in zip(loaded, scales, DATA.values(), strict=True):
-        assert scale > 3 and torch.equal(own(x), scale)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_loaded_guides_keep_their_own_values(family: Any, tmp_path: Any) -> None:
-    for shift, x in DATA.items():
-        run = {**RUN, "steps": 3, "out": tmp_path / str(shift)}
-        fit(model, x, guide=family(model), **run)
-    guides = {shift: family(model) for shift in SHIFTS}
-    runs = {s: load(tmp_path / str(s), model=model, guide=g) for s, g in guides.items()}
-    for shift, x in DATA.items():
-        trace = pyro.poutine.trace(guides[shift]).get_trace(x)
-        values = {n: site["value"] for n, site in trace.nodes.items() if site["type"] == "param"}
-        assert values.keys() <= runs[shift].params.keys() and values
-        assert all(torch.equal(values[name], runs[shift].params[name]) for name in values)
-    assert any(
-        not torch.equal(runs[3.0].params[name], value) for name, value in runs[-3.0].params.items()
     )
     assert not pyro.get_param_store().keys()
 
