@@ -189,12 +189,7 @@ def load(path: str | Path, *, model: None = None) -> Model: ...
 
 @overload
 def load(
-    path: str | Path,
-    *,
-    model: Module,
-    guide: None = None,
-    data: Any = (),
-    context: Mapping[str, Any] | None = None,
+    path: str | Path, *, model: Module, data: Any = (), context: Mapping[str, Any] | None = None
 ) -> Module: ...
 
 
