@@ -1,5 +1,7 @@
 """What users may call, with its arguments and defaults, changes only where a change is meant.
 
+A file holds the front door of a package, its recipes, and the defaults in its modules' `__all__`.
+
     python tests/test_signatures.py
 
 writes the files of the folder `signatures` anew, after such a change.
@@ -7,6 +9,7 @@ writes the files of the folder `signatures` anew, after such a change.
 
 import importlib
 import inspect
+import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,14 +32,26 @@ def test_names_arguments_and_defaults_are_those_that_are_kept(package: str) -> N
 
 
 def signatures(package: str) -> str:
-    """A line for each function, class and method that the package's front door offers."""
-    module = importlib.import_module(f"plausible.{package}")
-    lines = [line for name in module.__all__ for line in _lines(name, getattr(module, name))]
+    """A line for each callable of the front door, and for each default of a module's own names."""
+    door = importlib.import_module(f"plausible.{package}")
+    lines = {line for name in door.__all__ for line in _lines(name, getattr(door, name))}
     if package == "inference":
         from plausible.inference.recipes import RECIPES
 
-        lines += [line for name in RECIPES for line in _lines(f"recipe {name}", RECIPES[name])]
+        lines |= {line for name in RECIPES for line in _lines(f"recipe {name}", RECIPES[name])}
+    for module in _modules(door):
+        for name in set(getattr(module, "__all__", ())) - set(door.__all__):
+            thing = getattr(module, name)
+            if getattr(thing, "__module__", "") == module.__name__:
+                place = module.__name__.removeprefix(f"plausible.{package}.")
+                lines |= {line for line in _lines(f"{place}.{name}", thing) if "=" in line}
     return "\n".join(sorted(lines)) + "\n"
+
+
+def _modules(package: Any) -> Iterator[Any]:
+    for each in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if not each.name.endswith("__main__"):
+            yield importlib.import_module(each.name)
 
 
 def _lines(name: str, thing: Any) -> Iterator[str]:

@@ -5,7 +5,7 @@ from plausible.inference.evaluation.bounds import Evaluation
 __all__ = ["figures"]
 
 
-def figures(result: Evaluation, unit: str = "datum", is_density: bool = True) -> dict[str, str]:
+def figures(result: Evaluation, unit: str, is_density: bool) -> dict[str, str]:
     """The figures of an evaluation by label.
 
     Args:
