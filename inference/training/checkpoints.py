@@ -262,7 +262,7 @@ def load(
 def best_weights(content: Mapping[str, Any]) -> dict[str, Tensor]:
     """The weights that a model has after the run whose checkpoint this is."""
     judged: Mapping[str, Any] = content.get("validation") or {"best": None}
-    last = judged["best"] is None or judged["last_is_best"]
+    last = judged["best"] is None or [judged["best_step"]] == (judged["last"] or [])[:1]
     weights: dict[str, Tensor] = (content if last else judged["best"])["weights"]
     return weights
 

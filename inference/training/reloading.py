@@ -68,6 +68,8 @@ def reloaded(
         params = {name: value.detach().clone() for name, value in pyro.get_param_store().items()}
     losses: Tensor = content["losses"]
     judged = content.get("validation") or {"steps": [], "losses": []}
+    validation = dict(zip(judged["steps"], judged["losses"], strict=True))
+    validation |= dict([judged["last"]]) if judged.get("last") else {}
     return Fit(
         model=model,
         losses={name: losses[:, i] for i, name in enumerate(content["players"])},
@@ -79,7 +81,8 @@ def reloaded(
         params=params,
         guide=guide,
         checkpoint=Path(path),
-        validation=dict(zip(judged["steps"], judged["losses"], strict=True)),
+        validation=validation,
+        best_step=judged.get("best_step"),
         _store=store,
     )
 

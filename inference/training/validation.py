@@ -159,7 +159,8 @@ class Judge:
             "steps": list(regular),
             "losses": list(regular.values()),
             "best": best and {k: {n: x.cpu() for n, x in v.items()} for k, v in best.items()},
-            "last_is_best": self._final is not None and self.best_step == self._final,
+            "best_step": self.best_step,
+            "last": self._final and [self._final, self.losses[self._final]],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -148,6 +148,28 @@ def test_where_the_end_is_best_the_model_keeps_its_last_weights(tmp_path: Path) 
     toys.assert_same(copied(load(tmp_path)), kept.weights[7])
 
 
+# Seen failing with: the last weights in the parameters of the run.
+@pytest.mark.parametrize(("away", "steps"), [(-2.0, 23), (0.0, 23), (1.0, 41)])
+def test_a_program_of_ones_own_is_loaded_with_its_best_weights(
+    away: float, steps: int, tmp_path: Path
+) -> None:
+    program = {"model": toys.mean_model, "guide": toys.mean_guide}
+    run = fit(
+        **program,
+        data=X,
+        validation=Validation(HELD_OUT + away, every=EVERY),
+        objective=ELBO(optimizer=Adam(0.1)),
+        steps=steps,
+        out=tmp_path,
+        device="cpu",
+    )
+    assert run.best_step == min(run.validation, key=run.validation.__getitem__)
+    loaded = load(tmp_path, **program)
+    toys.assert_same(loaded.params, run.params)
+    assert loaded.validation == run.validation and loaded.best_step == run.best_step
+    assert (float(run.params["loc"]) == 0.0) is (away == -2.0)  # the start was best
+
+
 def test_a_run_ends_after_as_many_validations_as_it_has_patience() -> None:
     run = overfitted()
     assert run.best_step is not None and not run.interrupted
