@@ -289,8 +289,8 @@ def quiet(x: Tensor) -> None:
 
 def failing(x: Tensor, calls: list[int]) -> None:
     calls.append(len(x))
-    if len(calls) == 6:
-        raise ValueError("the sixth call")
+    if len(calls) == 12:  # in training; the first eight look for plates and sums
+        raise ValueError("the twelfth call")
     toys.mean_model(x)
 
 
