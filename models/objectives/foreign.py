@@ -37,7 +37,7 @@ def not_an_optimizer(given: Any) -> ModelError:
         return ModelError(
             f"optimizer= is the scheduler {name}. Here a schedule stands in the "
             "place of the learning rate: optimizer=Adam(lr=GeometricDecay(start, end, steps)), or "
-            "CosineDecay or Annealing, all of plausible.models."
+            "StepDecay, CosineDecay, Annealing or Plateau, all of plausible.models."
         )
     if isinstance(given, PyroOptim):
         rates = given.pt_optim_args if isinstance(given.pt_optim_args, dict) else {}
