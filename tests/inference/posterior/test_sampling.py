@@ -256,3 +256,20 @@ def test_the_threshold_test_gives_the_published_order() -> None:
     for group, (middle, _, _) in PUBLISHED.items():
         # Other priors than those of the publication move thresholds by some .025, Black's most.
         assert abs(means[group] - middle) < 0.03
+
+
+@pytest.mark.parametrize("method", ["nuts", "svi"])
+def test_constants_of_the_context_reach_the_model(method: Any) -> None:
+    """Seen failing with the context ignored: the prior is then a thousand times as wide."""
+
+    def model(x: Tensor, *, width: float = 100.0) -> None:
+        mu = pyro.sample("mu", dist.Normal(0.0, width))
+        with pyro.plate("data", len(x)):
+            pyro.sample("x", dist.Normal(mu, 1.0), obs=x)
+
+    x = normal_data(20) + 3.0
+    idata = sampled(model, x, method=method, context={"width": 0.1}, steps=1500)
+    exact = scipy.stats.norm(float(x.sum()) / 120, 120**-0.5)  # precision 1/0.1² + 20
+    # 1,200 draws, of which an eighth count at worst: five standard errors of their mean.
+    error = 5 * exact.std() / 150**0.5
+    assert float(idata.posterior["mu"].mean()) == pytest.approx(exact.mean(), abs=error)
