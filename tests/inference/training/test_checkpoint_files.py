@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import sys
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,22 @@ def test_a_folder_that_cannot_be_made_is_refused_before_training(tmp_path: Path)
         with pytest.raises(CheckpointError, match=f"Nothing can be written to .*{out.name}.*out="):
             toys.run("pyro.param", out, 3, callbacks=[steps.append])
     assert not steps
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_the_folder_is_on_the_disk_before_writing_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new name in a folder may else be lost when the power fails. Seen failing without."""
+    flushed, fsync = list[Path](), os.fsync
+
+    def noted(descriptor: int) -> None:
+        flushed.append(Path(f"/proc/self/fd/{descriptor}").resolve())
+        fsync(descriptor)
+
+    monkeypatch.setattr("os.fsync", noted)
+    fit(toys.mean_model, toys.normal_data(9), guide=toys.mean_guide, steps=2, out=tmp_path)
+    assert tmp_path.resolve() in flushed
 
 
 def test_a_full_disk_is_an_error_and_the_last_checkpoint_stays(
