@@ -393,3 +393,11 @@ def test_an_empty_folder_and_things_that_are_no_table(tmp_path: Path) -> None:
         read_counts(stops()[:0], STOPS)
     with pytest.raises(DataError, match="could not be read"):
         read_counts("nowhere://x?table=stops", STOPS)
+
+
+def test_counts_name_their_file_or_what_it_is_called(tmp_path: Path) -> None:
+    # Seen failing with the label ignored.
+    path = tmp_path / "stops.csv"
+    stops().to_csv(path, index=False)
+    assert "stops.csv" in read_counts(path, STOPS).source
+    assert read_counts(path, STOPS, label="Stops of 2020").source == "Stops of 2020"

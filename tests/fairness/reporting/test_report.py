@@ -2,10 +2,12 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 
 from plausible.fairness.base_rates.base_rates import base_rates
 from plausible.fairness.counts.counts import Counts
@@ -16,6 +18,7 @@ from plausible.fairness.reporting.questions import closing_questions
 from plausible.fairness.reporting.report import Report
 from plausible.fairness.scores.scores import scores
 from plausible.inference.errors import DataError
+from plausible.inference.pages.page import Picture
 
 NASTY = '<script>alert("x")</script> $a_b$ ÄÖ 中文 & co'
 COUNTS = Counts.of(
@@ -183,3 +186,12 @@ def test_figures_refuse_what_they_cannot_show() -> None:
 def test_names_cannot_start_formulas_in_figures() -> None:
     assert plain("a $b$") == r"a \$b\$"
     assert len(plain("x " * 500)) < 130
+
+
+@pytest.mark.parametrize(("inches", "width"), [(3.0, 3.0), (20.0, 5.3)])
+def test_wide_pictures_are_made_as_wide_as_the_page(inches: float, width: float) -> None:
+    # Seen failing with the width multiplied.
+    picture = Picture("wide", Figure(figsize=(inches, 2.0)), "A caption.", "A picture.")
+    analysis = replace(base_rates(COUNTS), draw=lambda: [picture])
+    (size,) = re.findall(r'<svg [^>]*width="([\d.]+)pt"', Report("t", "l", [analysis]).to_html())
+    assert float(size) == pytest.approx(72 * width, abs=0.1)

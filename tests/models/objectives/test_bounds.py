@@ -161,6 +161,26 @@ def test_several_particles_are_those_of_pyro(case: str) -> None:
                 torch.testing.assert_close(gradient, their_gradients[name], rtol=1e-4, atol=1e-5)
 
 
+def test_particles_side_by_side_have_the_mean_of_their_bounds() -> None:
+    """Where the guide draws nothing every particle has the same bound. Seen failing as a sum."""
+
+    def guide(x: Tensor) -> None:
+        pyro.sample("loc", dist.Delta(torch.ones(2), event_dim=1))
+        with pyro.plate("data", len(x)):
+            pyro.sample("z", dist.Delta(x, event_dim=1))
+
+    losses = []
+    with pyro.get_param_store().scope(), pyro.validation_enabled(False):
+        program = UserProgram(normal_model, guide)
+        for particles, vectorized in ((1, False), (4, True), (4, False)):
+            objective = ELBO(particles=particles, vectorized=vectorized)
+            layout = objective.prepare(program, Batch((X,), {}, len(X)), None)
+            batch = Batch((X,), {}, len(X), layout)
+            player, state = objective.players()[0], objective.state(program)
+            losses.append(float(player.loss(program, batch, state)))
+    assert losses == pytest.approx([losses[0]] * 3, rel=1e-6)
+
+
 def test_an_objective_without_a_draw_is_refused() -> None:
     for objective in (ELBO, ImportanceWeighted, Renyi):
         with pytest.raises(ModelError, match=f"{objective.__name__} needs a whole number of"):
