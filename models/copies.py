@@ -6,13 +6,11 @@ from typing import Any, TypeVar
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from plausible.models.errors import ModelError, PlausibleError
+from plausible.models.errors import ModelError, PlausibleError, reason_of
 
 __all__ = ["copied"]
 
 Module = TypeVar("Module", bound=nn.Module)
-
-_LONGEST_REASON = 300
 
 
 def copied(module: Module) -> Module:
@@ -29,7 +27,7 @@ def copied(module: Module) -> Module:
     except (PlausibleError, MemoryError):
         raise
     except Exception as error:
-        reason = " ".join(str(error).split())[:_LONGEST_REASON].rstrip(" .")
+        reason = reason_of(error)
         raise ModelError(
             f"The module {type(module).__name__} cannot be copied ({reason or type(error)}), as is "
             "needed here to leave it as it is. Keep open files, locks and generators out of the "

@@ -29,7 +29,7 @@ class DatasetSource:
         size: data per batch, as a DataLoader has it; None leaves that to `fit`.
 
     Raises:
-        DataError: if there are no data, or they are no numbers.
+        DataError: if there are no data, or they are not numbers.
     """
 
     def __init__(

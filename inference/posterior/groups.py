@@ -11,12 +11,11 @@ from torch import Tensor
 from plausible.inference.posterior.density.double import in_double
 from plausible.inference.posterior.density.joint import Joint
 from plausible.inference.posterior.pointwise import Pointwise
-from plausible.models.errors import ModelError, PlausibleError
+from plausible.models.errors import ModelError, PlausibleError, reason_of
 
 __all__ = ["Groups", "groups_of"]
 
 _MOST = 10_000_000  # numbers that are kept of a group without being asked for
-_LONGEST_REASON = 300
 
 Values = dict[str, "np.ndarray[Any, Any]"]
 
@@ -69,8 +68,7 @@ def groups_of(
         except (PlausibleError, MemoryError):
             raise
         except Exception as error:
-            reason = " ".join(str(error).partition("Trace Shapes:")[0].split())
-            sentence = f"{what} could not be computed: {reason[:_LONGEST_REASON]}"
+            sentence = f"{what} could not be computed: {reason_of(error)}"
             if predictive is True:
                 raise ModelError(f"{sentence}. Leave them out with predictive=False.") from error
             groups.left_out = sentence

@@ -22,15 +22,13 @@ from plausible.inference.posterior.density.sites import Site, samples, site_of
 from plausible.inference.training.arguments import seed_of
 from plausible.inference.training.result import Fit
 from plausible.models.base import Model
-from plausible.models.errors import ModelError, PlausibleError
+from plausible.models.errors import ModelError, PlausibleError, reason_of
 from plausible.models.objectives.tracing import is_computed
 
 if TYPE_CHECKING:
     from arviz import InferenceData
 
 __all__ = ["predict"]
-
-_LONGEST_REASON = 300
 
 
 def predict(
@@ -190,10 +188,9 @@ class _Run:
             raise
         except Exception as error:
             shapes = ", ".join("None" if x is None else str(tuple(x.shape)) for x in self.inputs)
-            reason = " ".join(str(error).partition("Trace Shapes:")[0].split())
             raise ModelError(
                 f"The model does not run on data of shape {shapes or '() (none)'}: "
-                f"{reason[:_LONGEST_REASON]}. What is to be predicted may be None, or left out "
+                f"{reason_of(error)}. What is to be predicted may be None, or left out "
                 "where the model gives it a default."
             ) from error
         sites = samples(trace)

@@ -15,7 +15,7 @@ from plausible.inference.program import Function, Program, as_program, stored_pa
 from plausible.inference.starts import OwnParameters
 from plausible.inference.training.checkpoints import best_weights, load_weights
 from plausible.inference.training.result import Fit
-from plausible.models.errors import CheckpointError, PlausibleError
+from plausible.models.errors import CheckpointError, PlausibleError, reason_of
 from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.tracing import traces, trying
 from plausible.models.ownership import Owners
@@ -24,7 +24,6 @@ from plausible.models.stores import taking_turns
 __all__ = ["put_statements", "reloaded"]
 
 _CPU = torch.device("cpu")
-_LONGEST_REASON = 300
 
 
 def reloaded(
@@ -147,9 +146,8 @@ def _run_once(path: str | Path, program: Program, batch: Batch) -> None:
     except (PlausibleError, MemoryError):
         raise
     except Exception as error:
-        reason = " ".join(str(error).partition("Trace Shapes:")[0].split())
         raise CheckpointError(
             f"Model and guide do not run on zeros of the shapes that the run in {path} had: "
-            f"{reason[:_LONGEST_REASON]}. Pass the run's data and constants to "
+            f"{reason_of(error)}. Pass the run's data and constants to "
             "load(..., data=, context=)."
         ) from error

@@ -122,7 +122,7 @@ class VAE(LatentModel, GenerativeModel, name="vae"):
             x: data, shape (N, *x_shape).
             particles: number K of draws; one gives the ELBO.
             chunk: draws that are decoded at a time, which bounds the memory; by default 10,000, or
-                as many as hold 8 million numbers.
+                fewer, which hold 8 million numbers.
 
         Returns:
             Shape (N,): a lower bound in expectation, which rises towards ln p(x) with K.

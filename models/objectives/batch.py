@@ -17,7 +17,7 @@ def draws_at_once(chunk: int | None, x: Tensor) -> int:
     """How many draws like the data are scored at a time, which bounds the memory.
 
     Args:
-        chunk: as it was asked for; None for 10,000, or as many as hold 8 million numbers.
+        chunk: as it was asked for; None for 10,000, or fewer, which hold 8 million numbers.
         x: data, shape (N, ...).
 
     Raises:

@@ -44,8 +44,8 @@ class ELBO(Objective):
             need not be written for that dimension.
 
     Raises:
-        ModelError: unless there is at least one particle, and for a weight that is no number; from
-            `fit`, if the program does not give the same with a dimension of particles.
+        ModelError: unless there is at least one particle, and for a weight that is not a number;
+            from `fit`, if the program does not give the same with a dimension of particles.
 
     Source: Kingma and Welling, Auto-Encoding Variational Bayes (2014).
     """

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from plausible.models.errors import ModelError, PlausibleError
+from plausible.models.errors import ModelError, PlausibleError, reason_of
 from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.bounds import elbo
 from plausible.models.objectives.tracing import Program, trying
@@ -12,7 +12,6 @@ from plausible.models.objectives.tracing import Program, trying
 __all__ = ["check_vectorized"]
 
 _TOLERANCE = 1e-3
-_LONGEST_REASON = 300
 _REMEDY = "Count dimensions from the right (x[..., 0], sum(-1)), and name no sizes"
 
 
@@ -36,10 +35,9 @@ def check_vectorized(program: Program, batch: Batch, **terms: Any) -> None:
         except Exception as error:
             if isinstance(error, (PlausibleError, MemoryError)) or "alloc" in str(error):
                 raise
-            reason = " ".join(str(error).partition("Trace Shapes:")[0].split())
             raise ModelError(
                 "The model or guide does not run with a dimension of particles to the left of its "
-                f"plates: {reason[:_LONGEST_REASON].rstrip(' .')}. {_REMEDY}; or leave out "
+                f"plates: {reason_of(error)}. {_REMEDY}; or leave out "
                 "vectorized=True."
             ) from error
     bounds = []
@@ -47,10 +45,10 @@ def check_vectorized(program: Program, batch: Batch, **terms: Any) -> None:
         with trying(program, batch):
             torch.manual_seed(0)
             bounds.append(elbo(program, batch, particles=particles, **terms))
-    alone, beside, again = bounds
-    if bool(torch.equal(alone, again)) and not torch.allclose(alone, beside, rtol=_TOLERANCE):
+    alone, vectorized, again = bounds
+    if bool(torch.equal(alone, again)) and not torch.allclose(alone, vectorized, rtol=_TOLERANCE):
         raise ModelError(
             "With a dimension of particles to the left of its plates the model or guide gives the "
-            f"bound {float(beside):,.6g} where it is {float(alone):,.6g}: something takes "
+            f"bound {float(vectorized):,.6g} where it is {float(alone):,.6g}: something takes "
             f"particles for data. {_REMEDY}; or leave out vectorized=True."
         )

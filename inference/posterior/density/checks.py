@@ -38,7 +38,7 @@ def as_inputs(data: Any, context: Any) -> tuple[tuple[Tensor, ...], dict[str, An
 
     Raises:
         DataError: for other data than tensors, arrays and frames, and for missing values.
-        ModelError: for a context that is no dictionary.
+        ModelError: for a context that is not a dictionary.
     """
     constants = as_context(context)
     tensors, names = as_tensors(data)
