@@ -134,7 +134,7 @@ class Stream:
                 "pass the function that makes it, Stream(function, total=N)."
             )
         if not callable(batches) and not isinstance(batches, Iterable):
-            raise DataError(f"A Stream takes batches, but got a {type(batches).__name__}.")
+            raise DataError(f"A Stream takes batches, but got {type(batches).__name__}.")
         if not isinstance(total, int) or isinstance(total, bool) or total < 1:
             raise DataError(f"total is the number of data of a pass, but is {total!r}.")
         self._batches, self._total, self.device = batches, total, torch.device("cpu")

@@ -84,7 +84,7 @@ def test_a_stream_validates_and_is_scaled_by_its_total() -> None:
     [
         (lambda: Stream(batches(), 40), "A generator can be run once only.*function"),
         (lambda: Stream(Singles(), 40), r"gives single items; .*DataLoader\(dataset"),
-        (lambda: Stream(3, 40), "takes batches, but got a int"),
+        (lambda: Stream(3, 40), "takes batches, but got int"),
         (lambda: Stream(batches, 0), "total is the number of data of a pass, but is 0"),
         (lambda: Stream(batches, 50), "ended after 40 of its total of 50"),
         (lambda: Stream(batches, 39), "gave more than its total of 39"),
