@@ -66,6 +66,16 @@ class Audit:
         self._source = source
         self._flags = _flags(self.counts, columns)
 
+    def __repr__(self) -> str:
+        return f"<Audit of {self.counts!r}; report() runs every analysis>"
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: what was read, without running an analysis."""
+        from plausible.fairness.reporting.notebook import counts_cell
+
+        read = [] if self.columns is None else [self.columns.in_words()]
+        return counts_cell(self.counts, [*read, "report() runs every analysis of these counts."])
+
     def run(self) -> list[Analysis]:
         """The analyses, in the order of a report."""
         self.skipped = []

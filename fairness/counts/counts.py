@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from plausible.inference.errors import DataError, UnknownName
 
-__all__ = ["CONFUSION", "MEASURES", "Counts"]
+__all__ = ["CONFUSION", "MEASURES", "Counts", "line"]
 
 # Each may not exceed the one before it.
 MEASURES = ("trials", "events", "hits")
+_LINE = 160  # signs of a name in a terminal
 CONFUSION = ("true_negative", "false_positive", "false_negative", "true_positive")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Counts:
     """Whole numbers for each group, or for each group in each stratum.
 
@@ -74,6 +75,11 @@ class Counts:
                     f"{row[more]:,} {self.label_of(more)}. Check which column is which."
                 )
         object.__setattr__(self, "frame", frame[[*keys, *measures]])
+
+    def __repr__(self) -> str:
+        totals = ", ".join(f"{self[m].sum():,} {self.label_of(m)}" for m in self.measures)
+        strata = f" in {len(self.strata):,} of {self.by}" if self.by else ""
+        return line(f"<Counts of {len(self.groups):,} of {self.group}{strata}: {totals}>")
 
     @classmethod
     def of(
@@ -154,6 +160,12 @@ class Counts:
                 raise UnknownName(self.group, name, self.groups)
         parts = [self.frame[self.frame["group"] == name] for name in groups]
         return replace(self, frame=pd.concat(parts))
+
+
+def line(text: str) -> str:
+    """A text on one line that a terminal has room for."""
+    words = " ".join(text.split())
+    return words if len(words) <= _LINE else f"{words[: _LINE - 2]} …"
 
 
 def _whole(values: pd.Series, name: str, groups: pd.Series) -> NDArray[np.int64]:

@@ -2,14 +2,15 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from plausible.fairness.counts.counts import line
 from plausible.inference.errors import DataError
 
-__all__ = ["DRAWS", "LEVEL", "TAILS", "Estimate", "Measure", "estimate"]
+__all__ = ["DRAWS", "LEVEL", "TAILS", "Cases", "Estimate", "Measure", "digits", "estimate"]
 
 LEVEL = 0.95
 DRAWS = 40_000
@@ -21,7 +22,14 @@ Measure = Literal["share", "difference", "ratio", "correlation", "count", "nats"
 _NULL = {"difference": 0.0, "ratio": 1.0, "correlation": 0.0}
 
 
-@dataclass(frozen=True)
+class Cases(NamedTuple):
+    """Counts that a number rests on: how many of how many; fractions where rows have weights."""
+
+    events: float
+    trials: float
+
+
+@dataclass(frozen=True, repr=False)
 class Estimate:
     """A number with its central credible interval, and what it is a number of.
 
@@ -40,6 +48,8 @@ class Estimate:
         stratum: where it holds; empty for a quantity of all strata.
         words: the quantity as a sentence names it; by default its name without underscores.
         counted: a difference as it was counted, without a prior; None where nothing was counted.
+        counts: events and trials of the group, then those of the reference; empty for a number
+            that does not rest on counts of one kind.
     """
 
     quantity: str
@@ -54,6 +64,7 @@ class Estimate:
     stratum: str = ""
     words: str = ""
     counted: float | None = None
+    counts: tuple[Cases, ...] = ()
 
     @property
     def who(self) -> str:
@@ -95,6 +106,9 @@ class Estimate:
         """How far the whole interval lies from no effect; negative where it covers it."""
         return max(self.low - _NULL[self.measure], _NULL[self.measure] - self.high)
 
+    def __repr__(self) -> str:
+        return line(f"<Estimate {self.label}: {self}>")
+
     def __str__(self) -> str:
         """The number and its interval as a sentence says them, such as "12.1 % (11.0-13.2 %)"."""
         if self.measure in ("share", "difference", "correlation"):
@@ -107,9 +121,9 @@ class Estimate:
             return f"{value}{' points' if self.measure == 'difference' else ''} ({low} to {high})"
         numbers = [self.low, self.value, self.high]
         several = len(set(numbers))
-        apart = (d for d in (3, 4, 5) if len({_digits(x, d) for x in numbers}) == several)
-        digits = next(apart, 6)
-        low, value, high = (_digits(x, digits) for x in numbers)
+        apart = (d for d in (3, 4, 5) if len({digits(x, d) for x in numbers}) == several)
+        enough = next(apart, 6)
+        low, value, high = (digits(x, enough) for x in numbers)
         if self.measure == "ratio":
             return f"{value} × ({low}–{high})"
         between = " to " if self.low < 0 else "–"
@@ -173,8 +187,8 @@ def _within(percent: float, text: str) -> str:
     return text
 
 
-def _digits(x: float, digits: int = 3) -> str:
-    """So many significant digits, with thousands set apart; whole numbers from 100 up."""
+def digits(x: float, digits: int = 3) -> str:
+    """A number with a few significant digits; from 100 up whole, with thousands set apart."""
     if not np.isfinite(x):
         return "∞" if x > 0 else "−∞"
     if abs(x) >= 100:

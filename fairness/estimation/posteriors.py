@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
-from plausible.fairness.estimation.estimates import DRAWS, TAILS, Estimate, estimate
+from plausible.fairness.estimation.estimates import DRAWS, TAILS, Cases, Estimate, estimate
 from plausible.inference.errors import DataError
 
 __all__ = ["PRIORS", "Draws", "Prior", "Rates", "inference_data", "shares", "under_priors"]
@@ -80,6 +80,7 @@ class Rates:
         if k.shape != n.shape or k.ndim != 1 or (k < 0).any() or (k > n).any():
             raise DataError(f"Rates need 0 <= events <= trials for each group, but got {k} of {n}.")
         self.prior, self.seed, self.names = prior, seed, names
+        self.events, self.trials = k, n
         self.a, self.b = prior.events + k, prior.others + n - k
 
     def draws_of(self, i: int) -> Array:
@@ -148,8 +149,15 @@ class Rates:
         )
 
     def address(self, i: int, j: int | None = None) -> dict[str, Any]:
-        """The groups of an estimate, and the difference that was counted between them."""
-        return _groups(self.names, i, j) | ({} if j is None else {"counted": self.counted(i, j)})
+        """The groups of an estimate, their counts, and the difference between these."""
+        of = _groups(self.names, i, j) | {"counts": self.cases(i, j)}
+        return of if j is None else of | {"counted": self.counted(i, j)}
+
+    def cases(self, *groups: int | None) -> tuple[Cases, ...]:
+        """Events and trials of each of these groups; None is left out."""
+        return tuple(
+            Cases(_whole(self.events[i]), _whole(self.trials[i])) for i in groups if i is not None
+        )
 
     def points(self, i: int) -> Array:
         """Equally likely values of rate i."""
@@ -180,7 +188,9 @@ class Draws:
 
     def estimate(self, quantity: str, i: int, words: str = "") -> Estimate:
         """The share of group i."""
-        return estimate(quantity, self.draws[i], words=words, **_groups(self.names, i))
+        counts = () if self._counts is None else self._counts.cases(i)
+        of = _groups(self.names, i) | {"counts": counts}
+        return estimate(quantity, self.draws[i], words=words, **of)
 
     def difference(self, quantity: str, i: int, j: int, words: str = "") -> Estimate:
         """Group i minus group j."""
@@ -194,13 +204,19 @@ class Draws:
 
     def _address(self, i: int, j: int) -> dict[str, Any]:
         counted = None if self._counts is None else self._counts.counted(i, j)
-        return _groups(self.names, i, j) | {"counted": counted}
+        counts = () if self._counts is None else self._counts.cases(i, j)
+        return _groups(self.names, i, j) | {"counted": counted, "counts": counts}
 
 
 def _groups(names: Sequence[str], i: int, j: int | None = None) -> dict[str, Any]:
     """The group and the reference of an estimate, where they have names."""
     at = {"group": i, "reference": j} if names else {}
     return {key: names[index] for key, index in at.items() if index is not None}
+
+
+def _whole(x: float) -> float:
+    """An int where the number is whole, so that it is written as one."""
+    return int(x) if float(x).is_integer() else float(x)
 
 
 def _above(below: Callable[[float], float], p: float) -> Callable[[float], float]:

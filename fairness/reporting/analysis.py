@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from plausible.fairness.counts.counts import Counts
+from plausible.fairness.counts.counts import Counts, line
 from plausible.fairness.estimation.estimates import Estimate
 from plausible.inference.errors import UnknownName
 from plausible.inference.pages.page import Picture
@@ -14,7 +14,7 @@ from plausible.inference.pages.page import Picture
 __all__ = ["Analysis", "Finding", "Table"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Finding:
     """One sentence with its number and interval, and what is easily read into it wrongly.
 
@@ -29,21 +29,29 @@ class Finding:
     caveat: str = ""
     estimate: Estimate | None = None
 
+    def __repr__(self) -> str:
+        return f"<Finding: {line(self.text)}>"
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Table:
     """A table of a report.
 
     Attributes:
         caption: what the numbers are, with their units.
-        frame: its first column names the rows; numbers are numbers, not texts.
+        frame: its first column names the rows; numbers are numbers, not texts, and every column
+            has a name of its own.
     """
 
     caption: str
     frame: pd.DataFrame
 
+    def __repr__(self) -> str:
+        rows, columns = self.frame.shape
+        return f"<Table of {rows:,} rows and {columns} columns: {line(self.caption)}>"
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Analysis:
     """The answer to one question about counts or a graph, with its uncertainty and its limits.
 
@@ -111,9 +119,24 @@ class Analysis:
             raise UnknownName("estimate", given, accepted)
         return next((e for e in hits if e.measure == "difference"), hits[0])
 
+    def __repr__(self) -> str:
+        first = f": {line(self.findings[0].text)}" if self.findings else ""
+        return (
+            f"<Analysis {self.name}, {_number(self.findings, 'finding')}, "
+            f"{_number(self.estimates, 'estimate')}{first}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        from plausible.fairness.reporting.notebook import analysis_cell
+
+        return analysis_cell(self)
+
     def table(self) -> pd.DataFrame:
-        """Every estimate with its interval, one a row."""
-        return pd.DataFrame([estimate.row() for estimate in self.estimates])
+        """Every estimate with its interval and the counts that it rests on, one a row."""
+        from plausible.fairness.reporting.tidy import tidy
+
+        return tidy(self.estimates)
 
     def figures(self) -> Sequence[Picture]:
         """The pictures, with captions and descriptions."""
@@ -122,3 +145,7 @@ class Analysis:
 
 def _address(e: Estimate) -> tuple[str, str, str, str]:
     return e.quantity, e.group, e.reference, e.stratum
+
+
+def _number(things: Sequence[object], what: str) -> str:
+    return f"{len(things):,} {what}{'s' * (len(things) != 1)}"

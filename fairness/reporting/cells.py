@@ -2,16 +2,19 @@
 
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from plausible.fairness.counts.counts import Counts
-from plausible.fairness.estimation.estimates import Estimate
+from plausible.fairness.estimation.estimates import Estimate, digits
+from plausible.fairness.reporting.analysis import Analysis
 
-__all__ = ["cells", "counted", "framed"]
+__all__ = ["Shown", "counted", "tables"]
 
-_ROWS = 40  # of a table on a page
+_ROWS = 40  # of the counts on a page
+_MOST = 120  # of any other table
 _SMALL, _NAMED = 30, 5
 
 
@@ -76,23 +79,62 @@ def _small(counts: Counts) -> list[str]:
     return warnings
 
 
-def cells(estimates: Sequence[Estimate]) -> tuple[list[str], list[list[str]]]:
-    """Estimates as headers and the cells of a table."""
+@dataclass(frozen=True)
+class Shown:
+    """A table as a page or a text shows it.
+
+    Attributes:
+        caption: what the numbers are.
+        headers: names of the columns.
+        rows: cells as texts.
+        note: which rows are not shown; empty where all are.
+    """
+
+    caption: str
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+
+def tables(analysis: Analysis) -> list[Shown]:
+    """All tables of an analysis: that of its estimates and its own."""
+    shown = [_estimates(analysis.estimates)] if analysis.estimates else []
+    return [*shown, *(_framed(table.caption, table.frame) for table in analysis.tables)]
+
+
+def _estimates(estimates: Sequence[Estimate]) -> Shown:
+    """Numbers with their intervals, whose probability stands above them where it is the same."""
+    levels = list(dict.fromkeys(_interval(e.level) for e in estimates))
+    same = levels[0] if len(levels) == 1 else "interval"
     rows = []
-    for e in list(estimates)[: 3 * _ROWS]:
-        row = [e.label, str(e)]
-        row.append("" if e.above is None else f"{100 * e.above:.1f} %")
-        rows.append(row)
-    return ["quantity", "value (95 % interval)", "probability above no effect"], rows
+    for e in estimates[:_MOST]:
+        above = "" if e.above is None else f"{100 * e.above:.1f} %"
+        rows.append([e.label, str(e), *([_interval(e.level)] if len(levels) > 1 else []), above])
+    each = ["interval"] if len(levels) > 1 else []
+    headers = ["quantity", f"value ({same})", *each, "probability above no effect"]
+    return Shown(f"Every number with its {same}.", headers, rows, _unseen(len(estimates)))
 
 
-def framed(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    """A frame as headers and the cells of a table."""
-    rows = [[_cell(value) for value in row] for row in frame.head(3 * _ROWS).to_numpy().tolist()]
-    return [str(c) for c in frame.columns], rows
+def _interval(level: float) -> str:
+    """What an interval holds: a probability, or all values that rounding leaves."""
+    return "range" if level == 1 else f"{100 * level:.3g} % interval"
+
+
+def _framed(caption: str, frame: pd.DataFrame) -> Shown:
+    rows = [list(map(_cell, row)) for row in frame.head(_MOST).itertuples(index=False, name=None)]
+    return Shown(caption, [str(name) for name in frame.columns], rows, _unseen(len(frame)))
+
+
+def _unseen(rows: int) -> str:
+    """That a table is longer than what is shown."""
+    if rows <= _MOST:
+        return ""
+    return f"The first {_MOST} of {rows:,} rows; the report as JSON has them all."
 
 
 def _cell(value: Any) -> str:
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return ""
     if isinstance(value, float):
-        return f"{int(value):,}" if value.is_integer() and abs(value) >= 100 else f"{value:.3g}"
+        return f"{int(value):,}" if value.is_integer() else digits(value)
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

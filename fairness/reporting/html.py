@@ -1,4 +1,4 @@
-"""A report as one HTML page, with its pictures inside."""
+"""A report as one HTML page, with its pictures inside, and what every template needs."""
 
 import io
 import re
@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from plausible.fairness.reporting.analysis import Analysis
-from plausible.fairness.reporting.cells import cells, counted, framed
+from plausible.fairness.reporting.cells import counted, tables
 from plausible.fairness.reporting.figures import intervals
 from plausible.inference.pages import page as pages
 from plausible.inference.pages.page import Picture
@@ -22,7 +22,7 @@ from plausible.inference.pictures.style import style
 if TYPE_CHECKING:
     from plausible.fairness.reporting.report import Report
 
-__all__ = ["page"]
+__all__ = ["environment", "page", "pictures_of", "printable", "svg"]
 
 _TEMPLATES = (Path(__file__).with_name("templates"), Path(pages.__file__).with_name("templates"))
 _WIDTH = 5.3  # inches of a figure, so that its texts can be read on a phone
@@ -31,38 +31,47 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # what no page may h
 
 def page(report: "Report") -> str:
     """The page: no script, no font and no picture comes from anywhere else."""
-    environment = Environment(
+    sections = [
+        {
+            "analysis": analysis,
+            "figures": [
+                {"svg": svg(picture, f"f{i}-{j}"), "caption": picture.caption}
+                for j, picture in enumerate(pictures_of(analysis))
+            ],
+            "tables": tables(analysis),
+        }
+        for i, analysis in enumerate(report.analyses)
+    ]
+    html = (
+        environment()
+        .get_template("report.html")
+        .render(
+            report=report,
+            sections=sections,
+            counts=[counted(counts) for counts in report.counts],
+            version=version("plausible"),
+        )
+    )
+    return printable(html)
+
+
+def environment() -> Environment:
+    """Templates in which every text is escaped."""
+    return Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    sections = [
-        {
-            "analysis": analysis,
-            "figures": [
-                {"svg": _svg(picture, f"f{i}-{j}"), "caption": picture.caption}
-                for j, picture in enumerate(_pictures(analysis))
-            ],
-            "tables": [
-                ("Every number with its 95 % interval.", cells(analysis.estimates)),
-                *((table.caption, framed(table.frame)) for table in analysis.tables),
-            ],
-        }
-        for i, analysis in enumerate(report.analyses)
-    ]
-    html = environment.get_template("report.html").render(
-        report=report,
-        sections=sections,
-        counts=[counted(counts) for counts in report.counts],
-        version=version("plausible"),
-    )
-    html = _CONTROL.sub("\ufffd", html)
-    return html.replace(" %", "\u00a0%")  # a number and its sign stay on one line
 
 
-def _pictures(analysis: Analysis) -> Sequence[Picture]:
+def printable(html: str) -> str:
+    """The same without signs that no page may hold; a number and its % stay on one line."""
+    return _CONTROL.sub("\ufffd", html).replace(" %", "\u00a0%")
+
+
+def pictures_of(analysis: Analysis) -> Sequence[Picture]:
     """Its own, or its differences or shares as dots with intervals."""
     own = analysis.figures()
     if own:
@@ -74,7 +83,7 @@ def _pictures(analysis: Analysis) -> Sequence[Picture]:
     return ()
 
 
-def _svg(picture: Picture, key: str) -> Markup:
+def svg(picture: Picture, key: str) -> Markup:
     """The picture as an element of the page, whose names are its own."""
     buffer = io.StringIO()
     # the reader's fonts know more names than those here

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from plausible.fairness.reporting.cells import cells, counted
+from plausible.fairness.reporting.cells import counted, tables
 
 if TYPE_CHECKING:
     from plausible.fairness.reporting.report import Report
@@ -18,7 +18,8 @@ def text(report: "Report") -> str:
     lines += [line for note in report.notes for line in (_escaped(note), "")]
     for counts in report.counts:
         table = counted(counts)
-        lines += ["## Counts", "", *_table(table["headers"], table["rows"]), ""]
+        lines += ["## Counts", "", _escaped(table["source"] or "Counts."), ""]
+        lines += [*_table(table["headers"], table["rows"]), ""]
         lines += [line for note in table["notes"] for line in (_escaped(note), "")]
     for a in report.analyses:
         lines += [f"## {_escaped(a.title)}", "", f"*{_escaped(a.question)}*", ""]
@@ -33,8 +34,10 @@ def text(report: "Report") -> str:
         ):
             if sentences:
                 lines += ["", f"### {heading}", "", *(f"- {_escaped(s)}" for s in sentences)]
-        headers, rows = cells(a.estimates)
-        lines += ["", *_table(headers, rows), ""]
+        lines += [""]
+        for shown in tables(a):
+            lines += [_escaped(shown.caption), "", *_table(shown.headers, shown.rows), ""]
+            lines += [_escaped(shown.note), ""] if shown.note else []
     if report.skipped:
         lines += ["## Not analysed", ""]
         lines += [f"- {_escaped(name)}: {_escaped(why)}" for name, why in report.skipped]

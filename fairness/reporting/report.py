@@ -1,20 +1,30 @@
-"""Reports: one page that needs nothing else, and the same as JSON and Markdown."""
+"""Reports: one page that needs nothing else, and the same as JSON, Markdown and CSV."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from plausible.fairness.counts.counts import Counts
+from plausible.fairness.counts.counts import Counts, line
 from plausible.fairness.reporting.analysis import Analysis
 from plausible.fairness.reporting.contents import contents
 from plausible.fairness.reporting.questions import Answer, closing_questions
 from plausible.inference.errors import DataError
 
-__all__ = ["Report"]
+__all__ = ["Report", "format_of"]
+
+# The method of `Report` that makes the text.
+_FORMATS = {
+    ".html": "to_html",
+    ".htm": "to_html",
+    ".md": "to_markdown",
+    ".markdown": "to_markdown",
+    ".json": "to_json",
+    ".csv": "to_csv",
+}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Report:
     """Several analyses on one page, with their counts, their limits and the six questions.
 
@@ -54,11 +64,30 @@ class Report:
         """The six closing questions, with what this report says to each."""
         return closing_questions(self.analyses)
 
+    def __repr__(self) -> str:
+        names = ", ".join(analysis.name for analysis in self.analyses)
+        return f"<Report {line(self.title)}: {names}; {len(self.skipped)} not analysed>"
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: all sentences and numbers; the pictures are on the page."""
+        from plausible.fairness.reporting.notebook import report_cell
+
+        return report_cell(self)
+
     def write(self, path: str | Path) -> Path:
-        """Write the page as one HTML file; returns its path."""
+        """Write the report in the form that the ending of the file says; returns its path.
+
+        Args:
+            path: ends in .html for the page, .md for its text, .json for all its tables, or .csv
+                for one estimate a line.
+
+        Raises:
+            DataError: for another ending.
+        """
         from plausible.inference.pictures.style import write_whole
 
-        return write_whole(path, self.to_html().encode("utf-8"))
+        make = getattr(self, format_of(path))
+        return write_whole(path, make().encode("utf-8"))
 
     def to_html(self) -> str:
         """The page: no script, no font and no picture comes from anywhere else."""
@@ -76,3 +105,26 @@ class Report:
         from plausible.fairness.reporting.markdown import text
 
         return text(self)
+
+    def to_csv(self) -> str:
+        """Every estimate on a line of its own, for R, spreadsheets and newsrooms."""
+        from plausible.fairness.reporting.tidy import csv
+
+        return csv(self)
+
+
+def format_of(path: str | Path) -> str:
+    """The method of `Report` for the ending of a file, in capitals or not.
+
+    Raises:
+        DataError: for another ending, or none.
+    """
+    file = Path(path)
+    if file.suffix.lower() not in _FORMATS:
+        ending = f"ends in {file.suffix!r}" if file.suffix else "has no ending"
+        raise DataError(
+            f"The name {str(path)!r} {ending}, which does not say how to write the report. Let it "
+            "end in .html for the page, .md for its text, .json for all its tables or .csv for one "
+            "estimate a line."
+        )
+    return _FORMATS[file.suffix.lower()]

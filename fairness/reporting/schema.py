@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from plausible.fairness.counts.counts import Counts
 from plausible.fairness.estimation.estimates import Estimate
-from plausible.fairness.reporting.analysis import Analysis, Finding
+from plausible.fairness.reporting.analysis import Analysis, Finding, Table
 from plausible.fairness.reporting.contents import FORMAT
 from plausible.fairness.reporting.questions import QUESTIONS, Answer
 from plausible.fairness.reporting.registry import ANALYSES
@@ -29,6 +29,8 @@ _PLAIN: dict[Any, dict[str, Any]] = {
     float: {"type": ["number", "null"]},
 }
 _TEXTS = {"type": "array", "items": _TEXT}
+_COLUMNS = {"type": "object", "additionalProperties": {"type": "array"}}
+_COUNT = {"type": ["number", "null"]}
 _TOTALS = {"type": "object", "additionalProperties": {"type": "integer"}}
 _ATTRIBUTE = re.compile(r"^    (\w+): (.*?)(?=^    \w+:|^\S|\Z)", re.MULTILINE | re.DOTALL)
 
@@ -39,7 +41,18 @@ def report_schema() -> dict[str, Any]:
     Names of analyses are not closed, because a user's own may stand in a report; those of the
     registry are its examples.
     """
-    estimate = _object(Estimate, without=("words", "counted"), label=_TEXT)
+    cases = _closed(
+        events={"type": "number"},
+        trials={"type": "number"},
+        reference_events=_COUNT,
+        reference_trials=_COUNT,
+    )
+    estimate = _object(
+        Estimate,
+        without=("words", "counted"),
+        label=_TEXT,
+        counts={"anyOf": [cases, {"type": "null"}]},
+    )
     headings = [question.heading for question in QUESTIONS.values()]
     definitions = {
         "estimate": estimate,
@@ -51,15 +64,17 @@ def report_schema() -> dict[str, Any]:
             without=("frame",),
             names={"type": "object", "additionalProperties": _TEXT},
             missing=_TOTALS,
-            table={"type": "object", "additionalProperties": {"type": "array"}},
+            table=_COLUMNS,
         ),
+        "table": _object(Table, without=("frame",), table=_COLUMNS),
         "analysis": _object(
             Analysis,
-            without=("posterior", "tables", "draw"),
+            without=("posterior", "draw"),
             optional=("counts",),
             name={**_TEXT, "examples": list(ANALYSES)},
             findings={"type": "array", "items": {"$ref": "#/$defs/finding"}},
             estimates={"type": "array", "items": {"$ref": "#/$defs/estimate"}},
+            tables={"type": "array", "items": {"$ref": "#/$defs/table"}},
             **dict.fromkeys(("assumptions", "cannot_show", "sources"), _TEXTS),
             counts={"$ref": "#/$defs/counts"},
             details={"type": "object"},

@@ -1,6 +1,6 @@
 """The command `report`: the page of a case, or of a table of one's own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +12,7 @@ from plausible.fairness.counts.columns import Columns
 from plausible.inference.cli.console import say, show_list
 from plausible.inference.cli.errors import CommandError
 from plausible.inference.cli.folders import folder_for
+from plausible.inference.errors import DataError
 from plausible.inference.training.progress import announced
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def report(
     out: Path | None = None,
     json: Path | None = None,
     markdown: Path | None = None,
+    csv: Path | None = None,
     seed: int | None = None,
 ) -> int:
     """Write the report of a case, or of a table of one's own.
@@ -48,9 +50,11 @@ def report(
         source: a case (see --list), or a CSV file, a Parquet file or a folder of them.
         cases: show all cases.
         reference: the group that others are compared with; the largest by default.
-        out: the page; report.html or the case's name by default.
-        json: file for the numbers.
-        markdown: file for the text.
+        out: the report as its ending says: .html for the page, .md for its text, .json for all its
+            tables, .csv for one estimate a line; report.html or the case's name by default.
+        json: a further file, with all tables.
+        markdown: a further file, with the text.
+        csv: a further file, with one estimate a line.
         seed: seed of all draws, 0 by default; a case has its own.
     """
     if cases or source is None:
@@ -60,7 +64,9 @@ def report(
     file = Path(source)
     is_case = source in CASES or not (file.exists() or file.suffix or columns)
     page = out or Path(f"{source}.html" if is_case else "report.html")
-    targets = [target for target in (page, json, markdown) if target is not None]
+    others = {"to_json": json, "to_markdown": markdown, "to_csv": csv}
+    further = {target: make for make, target in others.items() if target is not None}
+    targets = [page, *(target for target in others.values() if target is not None)]
     if is_case:
         make = _of_case(source, columns, reference, seed)
     else:
@@ -68,9 +74,9 @@ def report(
     _check_targets(file, targets)
     with folder_for(*(target.parent for target in targets)), announced(source):
         result = make()
-        _write(result, page, json, markdown)
+        _write(result, page, further)
     _show(result)
-    say(f"Report: {page}")
+    say(f"Report: {', '.join(map(str, targets))}")
     return 0
 
 
@@ -103,9 +109,20 @@ def _of_table(
 
 
 def _check_targets(source: Path, targets: Sequence[Path]) -> None:
-    """Raise if a file would take the place of another, of the source or of a folder."""
+    """Raise if a file would take the place of another, of the source or of a folder.
+
+    Args:
+        source: what is read.
+        targets: what is written, first the one whose ending says how.
+    """
+    from plausible.fairness.reporting.report import format_of
+
+    try:
+        format_of(targets[0])
+    except DataError as error:
+        raise CommandError(str(error)) from None
     if len({target.resolve() for target in targets}) < len(targets):
-        raise CommandError("The page, --json and --markdown need a file each, with its own name.")
+        raise CommandError("--out, --json, --markdown and --csv need a file each.")
     read = source.resolve()
     for target in targets:
         written = target.resolve()
@@ -116,13 +133,13 @@ def _check_targets(source: Path, targets: Sequence[Path]) -> None:
             raise CommandError(f"{target} is a folder. Name a file to write.")
 
 
-def _write(result: "Report", page: Path, json: Path | None, markdown: Path | None) -> None:
+def _write(result: "Report", page: Path, further: Mapping[Path, str]) -> None:
+    """The report itself, and further files by the method that makes each."""
     from plausible.inference.pictures.style import write_whole
 
     result.write(page)
-    for target, text in ((json, result.to_json), (markdown, result.to_markdown)):
-        if target is not None:
-            write_whole(target, text().encode("utf-8"))
+    for target, make in further.items():
+        write_whole(target, getattr(result, make)().encode("utf-8"))
 
 
 def _show(result: "Report") -> None:

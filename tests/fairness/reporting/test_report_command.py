@@ -51,9 +51,10 @@ def test_every_column_is_an_option_with_its_own_words(capsys: pytest.CaptureFixt
 def test_a_case_is_written_as_page_numbers_and_text(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files = [tmp_path / "new" / f"compas.{ending}" for ending in ("html", "json", "md")]
-    page, numbers, text = map(str, files)
-    assert status("compas", "--out", page, "--json", numbers, "--markdown", text) == 0
+    files = [tmp_path / "new" / f"compas.{ending}" for ending in ("html", "json", "md", "csv")]
+    page, numbers, text, lines = map(str, files)
+    further = ("--json", numbers, "--markdown", text, "--csv", lines)
+    assert status("compas", "--out", page, *further) == 0
     content = json.loads(files[1].read_text(encoding="utf-8"))
     (gap,) = (
         e
@@ -63,7 +64,18 @@ def test_a_case_is_written_as_page_numbers_and_text(
     assert (gap["value"], gap["low"], gap["high"]) == pytest.approx((0.214, 0.182, 0.245), abs=1e-3)
     assert "+21.4 points" in files[0].read_text(encoding="utf-8").replace("\u00a0", " ")
     assert "+21.4 points" in files[2].read_text(encoding="utf-8")
+    assert "scores,false_positive_rate,Black,White,,difference,0.21" in files[3].read_text()
     assert "+21.4 points" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("ending", "start"), [("md", "# stops.csv by race"), ("json", "{"), ("csv", "analysis,")]
+)
+def test_the_ending_of_out_chooses_what_is_written(ending: str, start: str, table: Path) -> None:
+    # Seen failing on version 0.1.0, which wrote a page whatever the ending.
+    assert status(str(table), *FLAGS, "--out", f"report.{ending}") == 0
+    assert Path(f"report.{ending}").read_text(encoding="utf-8").startswith(start)
+    assert not Path("report.html").exists()
 
 
 def test_a_table_of_counts_is_reported(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,8 +104,11 @@ def test_a_table_of_counts_is_reported(table: Path, capsys: pytest.CaptureFixtur
         (ROWS, (*FLAGS, "--date", "race"), "not dates", 3),
         (ROWS, (*FLAGS, "--date", "day", "--since", "1.1.2020"), "'1.1.2020' is not a day", 3),
         (ROWS, (*FLAGS, "--out", "stops.csv"), "would overwrite the table", 2),
-        (ROWS, (*FLAGS, "--out", "."), ". is a folder", 2),
-        (ROWS, (*FLAGS, "--out", "new", "--json", "./new"), "a file each", 2),
+        (ROWS, (*FLAGS, "--json", "."), ". is a folder", 2),
+        (ROWS, (*FLAGS, "--out", "new.md", "--json", "./new.md"), "a file each", 2),
+        (ROWS, (*FLAGS, "--json", "new", "--csv", "./new"), "a file each", 2),
+        (ROWS, (*FLAGS, "--out", "page.docx"), "'page.docx' ends in '.docx'", 2),
+        (ROWS, (*FLAGS, "--out", "page"), "'page' has no ending", 2),
         (ROWS, (*FLAGS, "--seed", "-1"), "from 0 up, but is -1", 3),
         (ROWS, ("--group", "race", "--score", "stops", "--outcome", "hits"), "threshold", 3),
         (ROWS.replace("900", "-900"), FLAGS, "negative value -900", 3),
