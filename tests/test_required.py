@@ -1,5 +1,7 @@
 """What is missing skips a test, and fails it where everything is required."""
 
+from pathlib import Path
+
 import pytest
 import required
 
@@ -20,3 +22,9 @@ def test_what_is_missing_skips_or_fails(missing, monkeypatch: pytest.MonkeyPatch
 def test_what_is_there_is_given() -> None:
     assert required.module("pytest") is pytest
     assert required.program("no-such-program", "sh").endswith("/sh")
+
+
+def test_a_program_may_be_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    (program := tmp_path / "15" / "no-such-program").parent.mkdir()
+    program.touch(mode=0o755)
+    assert required.program("no-such-program", besides=f"{tmp_path}/*") == str(program)

@@ -8,6 +8,7 @@ import ibis
 
 from plausible.fairness.counts.columns import Columns
 from plausible.fairness.counts.counts import Counts
+from plausible.fairness.counts.dialects import as_number
 from plausible.fairness.counts.reading import read_counts
 from plausible.fairness.counts.tables import open_table
 from plausible.inference.errors import DataError
@@ -31,8 +32,7 @@ def count_levels(source: Any, columns: Columns, *, label: str = "") -> Counts:
     if columns.score is None:
         raise DataError("Levels of a score need a column of scores: name it with score=.")
     table = open_table(source)
-    score = table[columns.score].cast("float64")
-    score = score.isnan().ifelse(None, score)
+    score = as_number(table[columns.score].cast("float64"))
     ends = table.aggregate(low=score.min(), high=score.max()).execute().iloc[0]
     width = float(ends["high"] - ends["low"]) / 10 or 1.0
     if not math.isfinite(width):

@@ -10,6 +10,7 @@ from ibis import _
 
 from plausible.fairness.counts.columns import Columns
 from plausible.fairness.counts.counts import CONFUSION, Counts
+from plausible.fairness.counts.dialects import as_name, as_number, days
 from plausible.fairness.counts.tables import label_of, open_table, readable
 from plausible.inference.errors import DataError
 
@@ -64,14 +65,14 @@ def counting_query(table: ibis.Table, columns: Columns) -> ibis.Table:
         <column>", for a column that is read as booleans, a value that is neither yes nor no.
     """
     columns.check(table.columns)
-    keys = {f"g{i}": table[name].cast("string") for i, name in enumerate(columns.groups)}
+    keys = {f"g{i}": as_name(table[name]) for i, name in enumerate(columns.groups)}
     if columns.by is not None:
-        keys["by"] = table[columns.by].cast("string")
+        keys["by"] = as_name(table[columns.by])
     values = _values(table, columns)
     complete = ibis.and_(*(value.notnull() for value in values.values()))
     undated, kept = ibis.literal(False), ibis.literal(True)
     if columns.date is not None:
-        written, day = _days(table, columns.date)
+        written, day = days(table[columns.date], columns.date)
         undated = written.notnull() & day.isnull()
         complete = complete & day.notnull()
         if columns.since is not None:
@@ -124,7 +125,7 @@ def _values(table: ibis.Table, columns: Columns) -> dict[str, Any]:
             yes = _boolean(table, columns.decision)
         true = _boolean(table, columns.outcome)
         cells = (~yes & ~true, yes & ~true, ~yes & true, yes & true)
-        return {name: cell.cast("int64") for name, cell in zip(CONFUSION, cells, strict=True)}
+        return {name: cell.cast("int32") for name, cell in zip(CONFUSION, cells, strict=True)}
     values = {} if columns.trials is not None else {"trials": ibis.literal(1).cast("int64")}
     for measure, name in _named(columns).items():
         value = _number(table, name) if _is_number(table, name) else _flag(table, name)
@@ -157,8 +158,7 @@ def _is_number(table: ibis.Table, name: str) -> bool:
 def _number(table: ibis.Table, name: str) -> Any:
     if not _is_number(table, name):
         raise DataError(f"Column {name!r} holds {table[name].type()}, but a number is needed.")
-    column = table[name]
-    return column.isnan().ifelse(None, column) if column.type().is_floating() else column
+    return as_number(table[name])
 
 
 def _is_whole(column: Any) -> Any:
@@ -166,7 +166,7 @@ def _is_whole(column: Any) -> Any:
 
 
 def _flag(table: ibis.Table, name: str) -> Any:
-    return _boolean(table, name).cast("int64")
+    return _boolean(table, name).cast("int32")
 
 
 def _boolean(table: ibis.Table, name: str) -> Any:
@@ -187,17 +187,6 @@ def _unclear(column: Any) -> Any:
     text = column.cast("string")
     clear = text.strip().lower().isin((*_TRUE, *_FALSE, *_NOTHING))
     return clear.ifelse(ibis.null("string"), text)
-
-
-def _days(table: ibis.Table, name: str) -> tuple[Any, Any]:
-    """What is written in a column of dates, and the days that it can be read as."""
-    column = table[name]
-    if column.type().is_string():
-        written = column.strip().nullif("")
-        return written, written.try_cast("date")
-    if not (column.type().is_date() or column.type().is_timestamp()):
-        raise DataError(f"Column {name!r} holds {column.type()}, but days are needed.")
-    return column, column.cast("date")
 
 
 def _day(text: str) -> datetime.date:

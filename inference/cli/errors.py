@@ -2,6 +2,7 @@
 
 from cyclopts import CycloptsError, UnusedCliTokensError
 
+from plausible.fairness.counts.addresses import masked
 from plausible.models.errors import (
     CheckpointError,
     DataError,
@@ -42,13 +43,13 @@ def code_of(error: Exception) -> int:
 
 
 def sentence_of(error: Exception) -> str:
-    """What is wrong, in one line."""
+    """What is wrong, in one line, without the passwords of addresses."""
     if isinstance(error, CycloptsError):
         chain = " ".join(("plausible", *(error.command_chain or ())))
-        return f"{_parsing(error)} See {chain} --help."
+        return masked(f"{_parsing(error)} See {chain} --help.")
     if isinstance(error, PlausibleError):
-        return str(error)
-    return f"{type(error).__name__}: {error} (--debug shows where)"
+        return masked(str(error))
+    return masked(f"{type(error).__name__}: {error} (--debug shows where)")
 
 
 def _parsing(error: CycloptsError) -> str:

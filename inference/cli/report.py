@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from plausible.fairness.cases import CASES, case
+from plausible.fairness.counts.addresses import is_address, masked
 from plausible.fairness.counts.columns import Columns
 from plausible.inference.cli.console import say, show_list
 from plausible.inference.cli.errors import CommandError
@@ -47,7 +48,8 @@ def report(
     plausible report stops.csv --group race --events searched --hits found --by department
 
     Args:
-        source: a case (see --list), or a CSV file, a Parquet file or a folder of them.
+        source: a case (see --list); or a table: a file (CSV, JSON, Parquet, Feather, a workbook), a
+            folder of Parquet files, or an address such as postgres://user@host/police?table=stops.
         cases: show all cases.
         reference: the group that others are compared with; the largest by default.
         out: the report as its ending says: .html for the page, .md for its text, .json for all its
@@ -62,7 +64,8 @@ def report(
         say("A table of your own: plausible report FILE --group ... --events ...")
         return 0 if cases else 2
     file = Path(source)
-    is_case = source in CASES or not (file.exists() or file.suffix or columns)
+    is_table = is_address(source) or file.exists() or file.suffix or columns
+    is_case = source in CASES or not is_table
     page = out or Path(f"{source}.html" if is_case else "report.html")
     others = {"to_json": json, "to_markdown": markdown, "to_csv": csv}
     further = {target: make for make, target in others.items() if target is not None}
@@ -72,7 +75,7 @@ def report(
     else:
         make = _of_table(source, columns, reference, seed or 0)
     _check_targets(file, targets)
-    with folder_for(*(target.parent for target in targets)), announced(source):
+    with folder_for(*(target.parent for target in targets)), announced(masked(source)):
         result = make()
         _write(result, page, further)
     _show(result)

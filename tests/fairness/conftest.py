@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from postgres import server
 
 from plausible.fairness.reporting.schema import SCHEMA
 
@@ -74,3 +75,10 @@ def violations() -> Callable[[str], list[str]]:
         return list(_violations(content, schema, schema, "report"))
 
     return check
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a database of a PostgreSQL server that runs for these tests alone."""
+    with server() as address:
+        yield address
