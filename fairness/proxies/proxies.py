@@ -34,6 +34,7 @@ def proxies(
     *,
     outcome: str | None = None,
     columns: Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
     rows: int = 20_000,
     sources: Sequence[str] = (),
     seed: int = 0,
@@ -44,10 +45,12 @@ def proxies(
     of it is trained with the group as a column and without.
 
     Args:
-        source: a data frame, a CSV or Parquet file, or an Ibis table.
+        source: a table, as `open_table` takes it.
         group: the column of the group.
         outcome: a column of yes and no that a score predicts; None without.
-        columns: what predicts; all others by default.
+        columns: what predicts; by default all others but those that determine the group or the
+            outcome, one to one or nearly, which are named.
+        ignore: columns that do not predict.
         rows: the most that are used; of more, this number is drawn at random.
         sources: of the table.
         seed: of the sample, the split and the draws.
@@ -57,10 +60,11 @@ def proxies(
 
     Raises:
         UnknownName: for a column that is not there.
-        DataError: for fewer than two groups with 20 rows, no column to predict from, an outcome
-            that is not yes or no, or one that nobody or everybody has.
+        DataError: for a column that is both named and ignored or predicted, fewer than two groups
+            with 20 rows, no column to predict from, an outcome that is not yes or no, or one that
+            nobody or everybody has.
     """
-    used = prepare(source, group, outcome, columns, rows, seed)
+    used = prepare(source, group, outcome, columns, ignore, rows, seed)
     X, g, names = used.features.values, used.g, used.names
     train = halves(g, seed)
     base = np.bincount(g[train], minlength=len(names)) / train.sum()

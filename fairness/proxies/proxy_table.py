@@ -1,6 +1,6 @@
 """A table as features and groups, for predicting one from the other (G12)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,9 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from plausible.fairness.counts.reading import open_table
+from plausible.fairness.counts.dialects import as_name
+from plausible.fairness.counts.tables import open_table, readable
 from plausible.fairness.estimation.extremes import SHOWN
+from plausible.fairness.estimation.logistic import halves
+from plausible.fairness.proxies.determined import determines
 from plausible.fairness.proxies.features import Features, features
+from plausible.fairness.proxies.samples import sample
 from plausible.fairness.reporting.analysis import Finding
 from plausible.fairness.reporting.wording import listed
 from plausible.inference.errors import DataError, UnknownName
@@ -50,6 +54,7 @@ def prepare(
     group: str,
     outcome: str | None,
     columns: Sequence[str] | None,
+    ignore: Sequence[str],
     rows: int,
     seed: int,
 ) -> Prepared:
@@ -59,18 +64,20 @@ def prepare(
         source: a data frame, a CSV or Parquet file, or an Ibis table.
         group: the column of the group.
         outcome: a column of yes and no; None without.
-        columns: what predicts; all others by default.
+        columns: what predicts; by default all others that do not determine group or outcome.
+        ignore: columns that do not predict.
         rows: the most that are used.
-        seed: of the sample.
+        seed: of the sample and of the split.
 
     Raises:
         UnknownName, DataError: see `plausible.fairness.proxies.proxies.proxies`.
     """
-    frame, total = _sample(source, rows, seed)
-    frame = frame.rename(columns=str)
-    for name in (group, *([outcome] if outcome else []), *(columns or [])):
-        if name not in frame:
-            raise UnknownName("column", name, list(frame.columns))
+    table = open_table(source)
+    chosen = _chosen(table.columns, group, outcome, columns, ignore)
+    table = table.mutate(**{group: as_name(table[group])})
+    with readable(source):
+        answer = [outcome] if outcome else []
+        frame, total = sample(table, [group, *answer, *chosen], rows, seed)
     sampled = len(frame) < total
     texts, whole = [], frame[group].notna()
     if outcome is not None:
@@ -80,49 +87,87 @@ def prepare(
         what = f"{group} or {outcome}" if outcome else group
         texts.append(f"{lost:,} rows without {what} are left out.")
     of = frame[group].astype(str)
-    sizes = of[whole].value_counts()
+    names, more = _kept(of[whole], group)
+    use = np.flatnonzero(whole & of.isin(names))
+    frame = frame.iloc[use].reset_index(drop=True)
+    g = of.iloc[use].map(names.index).to_numpy(dtype=np.int64)
+    answers = None if outcome is None else yes[use]
+    if answers is not None and answers.min() == answers.max():
+        raise DataError(f"Either everybody or nobody has the outcome {outcome!r}.")
+    texts += more
+    if columns is None:
+        of_what = {group: g} | ({} if outcome is None or answers is None else {outcome: answers})
+        chosen, more = _without_copies(frame, chosen, of_what, halves(g, seed))
+        texts += more
+    used = features(frame, chosen)
+    if not used.values.shape[1]:
+        raise DataError(
+            " ".join(
+                [f"There is no column besides {group!r} that varies and can predict it.", *more]
+            )
+        )
+    if used.skipped:
+        texts.append(
+            "Left out are columns that do not vary or in which hardly any value occurs twice: "
+            f"{listed(used.skipped)}."
+        )
+    return Prepared(used, g, names, answers, total, sampled, [Finding(text) for text in texts])
+
+
+def _kept(of: pd.Series, group: str) -> tuple[tuple[str, ...], list[str]]:
+    """The groups that are told apart, largest last, and which are not."""
+    sizes = of.value_counts()
     kept = list(sizes[sizes >= _LEAST].head(SHOWN).index)
     if len(kept) < 2:
         raise DataError(
             f"Two groups with {_LEAST} rows or more are needed, but column {group!r} has "
             f"{len(kept)} among the rows that are used."
         )
-    if gone := [name for name in sizes.index if name not in kept]:
-        texts.append(
-            f"Left out are groups with fewer than {_LEAST} rows, and all but the {SHOWN} "
-            f"largest: {listed(gone)}."
-        )
-    names = tuple(reversed(kept))
-    use = np.flatnonzero(whole & of.isin(kept))
-    frame = frame.iloc[use].reset_index(drop=True)
-    chosen = columns or [c for c in frame.columns if c not in (group, outcome)]
-    used = features(frame, [c for c in chosen if c not in (group, outcome)])
-    if not used.values.shape[1]:
-        raise DataError(f"There is no column besides {group!r} that varies and can predict it.")
-    if used.skipped:
-        texts.append(
-            "Left out are columns that do not vary or in which hardly any value occurs twice: "
-            f"{listed(used.skipped)}."
-        )
-    g = of.iloc[use].map(names.index).to_numpy(dtype=np.int64)
-    answers = None if outcome is None else yes[use]
-    if answers is not None and answers.min() == answers.max():
-        raise DataError(f"Either everybody or nobody has the outcome {outcome!r}.")
-    return Prepared(used, g, names, answers, total, sampled, [Finding(text) for text in texts])
+    gone = [name for name in sizes.index if name not in kept]
+    text = (
+        f"Left out are groups with fewer than {_LEAST} rows, and all but the {SHOWN} largest: "
+        f"{listed(gone)}."
+    )
+    return tuple(reversed(kept)), [text] if gone else []
 
 
-def _sample(source: Any, rows: int, seed: int) -> tuple[pd.DataFrame, int]:
-    """At most this number of rows, at random, and how many there are."""
-    if isinstance(source, pd.DataFrame):
-        total = len(source)
-        return (source if total <= rows else source.sample(rows, random_state=seed)), total
-    table = open_table(source)
-    total = int(table.count().execute())
-    if total > rows:
-        # A few more, since a table can only be sampled to about a fraction.
-        table = table.sample(min(1.0, 1.2 * rows / total + 100 / total), seed=seed)
-    frame = table.execute()
-    return (frame if len(frame) <= rows else frame.sample(rows, random_state=seed)), total
+def _without_copies(
+    frame: pd.DataFrame,
+    chosen: Sequence[str],
+    answers: Mapping[str, Whole],
+    train: NDArray[np.bool_],
+) -> tuple[list[str], list[str]]:
+    """The columns that do not say the group or the outcome over again, and which do."""
+    texts, kept = [], list(chosen)
+    for name, answer in answers.items():
+        copies = [column for column in kept if determines(frame[column], answer, train)]
+        kept = [column for column in kept if column not in copies]
+        if copies:
+            texts.append(
+                f"Left out are columns that determine {name}, one to one or nearly: "
+                f"{listed(copies)}. Name them as features (--features) to use them all the same."
+            )
+    return kept, texts
+
+
+def _chosen(
+    names: Sequence[str],
+    group: str,
+    outcome: str | None,
+    columns: Sequence[str] | None,
+    ignore: Sequence[str],
+) -> list[str]:
+    """The columns that may predict."""
+    for name in (group, *([outcome] if outcome else []), *(columns or []), *ignore):
+        if name not in names:
+            raise UnknownName("column", name, names)
+    for name in columns or []:
+        if name in (group, outcome):
+            raise DataError(f"Column {name!r} is what is predicted: leave it out of the features.")
+        if name in ignore:
+            raise DataError(f"Column {name!r} is both named as a feature and ignored.")
+    chosen = names if columns is None else columns
+    return [name for name in chosen if name not in (group, outcome, *ignore)]
 
 
 def _boolean(column: pd.Series, name: str) -> Whole:
