@@ -1,12 +1,13 @@
 """An audit: every analysis that the columns of a table allow, and what the others lack."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from plausible.fairness.counts.columns import Columns
 from plausible.fairness.counts.counts import CONFUSION, Counts
+from plausible.fairness.further import NOTHING, Further
 from plausible.fairness.reporting import registry
 from plausible.fairness.reporting.analysis import Analysis
 from plausible.fairness.reporting.registry import BEYOND, COLUMNS, Registered
@@ -30,6 +31,10 @@ class Audit:
         columns: which columns hold what; None for counts.
         reference: the group that others are compared with; the largest by default.
         seed: of all draws.
+        further: a survey, costs of actions, who offends: tables of their own.
+        features: columns that may tell the group; by default all others but those that determine
+            the group or the outcome.
+        ignore: columns that are not used to tell the group.
 
     Attributes:
         counts: what was read.
@@ -47,6 +52,9 @@ class Audit:
         *,
         reference: str | None = None,
         seed: int = 0,
+        further: Further = NOTHING,
+        features: Sequence[str] = (),
+        ignore: Sequence[str] = (),
     ) -> None:
         if isinstance(source, Counts):
             self.counts = source
@@ -63,8 +71,11 @@ class Audit:
         self.columns = columns
         self.reference, self.seed = reference, seed
         self.skipped: list[tuple[str, str]] = []
-        self._source = source
+        self._source, self._further = source, further
+        self._named, self._ignored = tuple(features), tuple(ignore)
         self._flags = _flags(self.counts, columns)
+        if self._named or self._ignored:
+            self._check_features()
 
     def __repr__(self) -> str:
         return f"<Audit of {self.counts!r}; report() runs every analysis>"
@@ -80,10 +91,11 @@ class Audit:
         """The analyses, in the order of a report."""
         self.skipped = []
         analyses, beyond = [], []
+        absent = {name: words for name, words in BEYOND.items() if name in self._further.absent}
         for entry in map(registry.registered, registry.names()):
-            if any(need in BEYOND for need in entry.needs):
-                beyond.append((entry.label, _lacking(entry, BEYOND)))
-            elif not entry.needs or not COLUMNS.keys() >= set(entry.needs):
+            if any(need in absent for need in entry.needs):
+                beyond.append((entry.label, _lacking(entry, absent)))
+            elif not entry.needs or not {*COLUMNS, *BEYOND} >= set(entry.needs):
                 continue
             elif reason := self._lacks(entry):
                 self.skipped.append((entry.label, reason))
@@ -128,6 +140,8 @@ class Audit:
             return self._call(entry, levels)
         if entry.name == "proxies":
             return self._call(entry, self._source, **self._features())
+        if given := self._further.arguments(entry.name, counts, self.columns):
+            return self._call(entry, given.pop("costs", counts), **given)
         return self._call(entry, counts)
 
     def _call(self, entry: Registered, data: Any, **given: Any) -> Analysis:
@@ -167,6 +181,21 @@ class Audit:
         }
         return {name: words for name, words in COLUMNS.items() if not holds[name]}
 
+    def _check_features(self) -> None:
+        """Raise unless columns that are named as features or ignored exist and go together."""
+        from plausible.fairness.counts.tables import open_table
+
+        if self.columns is None:
+            raise DataError("Counts have no columns that could tell the group: give a table.")
+        names = open_table(self._source).columns
+        for name in (*self._named, *self._ignored):
+            if name not in names:
+                raise UnknownName("column", name, names)
+        for name in self._named:
+            if name in self._ignored or name in self.columns.groups:
+                what = "ignored" if name in self._ignored else "the group"
+                raise DataError(f"Column {name!r} is {what}, so it cannot be a feature too.")
+
     def _features(self) -> dict[str, Any]:
         """The group, and the columns that have no part in the counts and could tell it."""
         from plausible.fairness.counts.tables import open_table
@@ -179,13 +208,16 @@ class Audit:
             raise DataError("it needs the whole table, not only some days of it.")
         taken = {*columns.groups, columns.events, columns.hits, columns.decision, columns.outcome}
         taken |= {columns.score, columns.date}
-        others = [name for name in open_table(self._source).columns if name not in taken]
-        if not others:
+        names = open_table(self._source).columns
+        ignored = [name for name in names if name in taken or name in self._ignored]
+        ignored = [name for name in ignored if name != columns.groups[0]]
+        if len(ignored) + 1 == len(names):
             raise DataError("it needs further columns, which could tell the group.")
         return {
             "group": columns.groups[0],
             "outcome": columns.outcome,
-            "columns": others,
+            "columns": self._named or None,
+            "ignore": [name for name in ignored if name not in self._named],
             "sources": [self.counts.source],
         }
 

@@ -64,6 +64,7 @@ LAYERS = (
         "fairness/sampling_bias",
         "fairness/scores",
     ),
+    ("fairness/further",),
     ("fairness/audit", "fairness/cases"),
     ("inference/data",),
     ("inference/recipes",),

@@ -27,7 +27,12 @@ __all__ = ["found_out"]
 Array = NDArray[np.float64]
 
 
-@analysis("found-out", answers="representative", needs=("trials", "events", "hits", "people"))
+@analysis(
+    "found-out",
+    answers="representative",
+    needs=("trials", "events", "hits", "offenders"),
+    label="found out in a stop for something else",
+)
 def found_out(
     counts: Counts,
     offenders: Mapping[str, Rate] | None = None,

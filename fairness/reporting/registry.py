@@ -68,13 +68,14 @@ COLUMNS = {
     "strata": "a column of strata",
 }
 BEYOND = {
-    "survey": "a survey of the conduct itself, in another table",
-    "costs": "what every outcome of every action costs",
+    "survey": "a survey of the conduct itself, in another table (--survey FILE)",
+    "costs": "what every outcome of every action costs (--costs FILE)",
+    "offenders": "how many of each group do what hits are of, where trials are people "
+    "(--offenders FILE)",
 }
 GIVEN = {
     "rates": "rates, published or assumed",
     "pair": "the two groups to compare",
-    "people": "everyone in a group, stopped or not, as trials",
     "places": "hits by place",
     "numbers": "two or more columns of numbers",
 }

@@ -33,7 +33,7 @@ __all__ = ["detection"]
 @analysis(
     "detection",
     answers="representative",
-    needs=("rates", "survey"),
+    needs=("trials", "events", "survey"),
     label="sampling bias and detection",
 )
 def detection(
