@@ -74,6 +74,7 @@ class Audit:
         self._source, self._further = source, further
         self._named, self._ignored = tuple(features), tuple(ignore)
         self._flags = _flags(self.counts, columns)
+        self._given = further.arguments(self.counts, () if columns is None else columns.groups)
         if self._named or self._ignored:
             self._check_features()
 
@@ -140,7 +141,7 @@ class Audit:
             return self._call(entry, levels)
         if entry.name == "proxies":
             return self._call(entry, self._source, **self._features())
-        if given := self._further.arguments(entry.name, counts, self.columns):
+        if given := dict(self._given.get(entry.name, {})):
             return self._call(entry, given.pop("costs", counts), **given)
         return self._call(entry, counts)
 

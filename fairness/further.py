@@ -1,11 +1,11 @@
 """Further tables that an audit may be given: a survey, the costs of actions, who offends."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from plausible.fairness.counts.columns import Columns
 from plausible.fairness.counts.counts import Counts
+from plausible.inference.errors import DataError
 
 __all__ = ["NOTHING", "Further"]
 
@@ -29,24 +29,27 @@ class Further:
         """The names of what was not given."""
         return {name for name, value in vars(self).items() if value is None}
 
-    def arguments(self, name: str, counts: Counts, columns: Columns | None) -> dict[str, Any]:
-        """What an analysis takes of it, by the name of its parameters."""
-        if name == "detection":
-            conduct, rates = self._rates(self.survey, columns)
-            return {"surveys": rates, **({"use_called": conduct} if conduct else {})}
-        if name == "found-out":
-            conduct, rates = self._rates(self.offenders, columns)
-            return {"offenders": rates, **({"other": conduct} if conduct else {})}
-        if name == "decisions":
-            return self._decided(counts)
-        return {}
+    def arguments(self, counts: Counts, groups: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """What each analysis takes of it, by the name of the analysis and of its parameters.
 
-    def _rates(self, given: Any, columns: Columns | None) -> tuple[str, Any]:
-        if isinstance(given, Mapping | Counts):
-            return "", given
-        from plausible.fairness.estimation.rate_table import read_rates
+        Args:
+            counts: of the audit.
+            groups: the columns of the group; none for counts, whose groups are in `group`.
 
-        return read_rates(given, ("group",) if columns is None else columns.groups)
+        Raises:
+            UnknownName, DataError: for a table that cannot be read as what it is given as.
+        """
+        given: dict[str, dict[str, Any]] = {}
+        for name, source, rates, word in (
+            ("detection", self.survey, "surveys", "use_called"),
+            ("found-out", self.offenders, "offenders", "other"),
+        ):
+            if source is not None:
+                conduct, of = _rates(source, groups)
+                given[name] = {rates: of, **({word: conduct} if conduct else {})}
+        if self.costs is not None:
+            given["decisions"] = self._decided(counts)
+        return given
 
     def _decided(self, counts: Counts) -> dict[str, Any]:
         """Costs, and how often the last measure came of the one before and how often not."""
@@ -54,6 +57,10 @@ class Further:
         from plausible.fairness.decisions.costs import Costs
 
         given = self.costs
+        if len(counts.measures) < 2:
+            raise DataError(
+                "Costs need an outcome: events of trials, hits of events, or decisions."
+            )
         if "true_positive" in counts.measures:
             yes = int(counts["true_positive"].sum() + counts["false_negative"].sum())
             whole = int(sum(counts[name].sum() for name in counts.measures))
@@ -64,7 +71,20 @@ class Further:
             word = counts.label_of(part)
         costs = given if isinstance(given, Costs) else read_costs(given, word)
         answers = (yes, whole - yes)
-        return {"costs": costs, "counts": dict(zip(costs.outcomes, answers, strict=False))}
+        if len(costs.outcomes) != 2:
+            raise DataError(
+                f"Costs of an audit have two outcomes, yes and no, but these have {costs.outcomes}."
+            )
+        return {"costs": costs, "counts": dict(zip(costs.outcomes, answers, strict=True))}
+
+
+def _rates(given: Any, groups: Sequence[str]) -> tuple[str, Any]:
+    """The word for the conduct, where a table says it, and its rates or counts."""
+    if isinstance(given, Mapping | Counts):
+        return "", given
+    from plausible.fairness.estimation.rate_table import read_rates
+
+    return read_rates(given, groups or ("group",))
 
 
 NOTHING = Further()

@@ -64,7 +64,7 @@ LAYERS = (
         "fairness/sampling_bias",
         "fairness/scores",
     ),
-    ("fairness/further",),
+    ("fairness/further", "fairness/joining"),
     ("fairness/audit", "fairness/cases"),
     ("inference/data",),
     ("inference/recipes",),

@@ -3,9 +3,10 @@ them may be shown."""
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlencode
 
-__all__ = ["Address", "is_address", "masked"]
+__all__ = ["Address", "file_of", "is_address", "masked"]
 
 _HIDDEN = "***"
 _USERINFO = re.compile(r"(?<=://)([^/?#\s:@]*):[^\n]*@")
@@ -65,6 +66,12 @@ class Address:
 def is_address(source: object) -> bool:
     """Whether a source is the address of a table in a database."""
     return isinstance(source, str) and "://" in source
+
+
+def file_of(source: str) -> Path:
+    """The file that a source is read from, without the name of a table in it."""
+    place = Address.of(source).place if is_address(source) else source.partition("?table=")[0]
+    return Path(source if Path(source).exists() else place).expanduser()
 
 
 def masked(text: str) -> str:

@@ -42,7 +42,8 @@ class GroupPosterior:
     def of(cls, measured: Measurement, seed: int, index: int) -> "GroupPosterior":
         use, detection = measured.draws(seed, index)
         narrowed = contraction(measured.moments()[1], measured.prior_given_arrests()[1])
-        tied = np.corrcoef(np.log(use), np.log(detection))[0, 1]
+        spread = min(use.std(), detection.std())
+        tied = np.corrcoef(np.log(use), np.log(detection))[0, 1] if spread > 0 else 0.0
         return cls(use, detection, narrowed, float(tied))
 
 

@@ -129,13 +129,13 @@ class Measurement:
 
 
 def contraction(posterior: float, prior: float) -> float:
-    r"""How much of a prior variance the data took away: 0 none, 1 all.
+    r"""How much of a prior variance the data took away: 0 none, 1 all; 0 where there was none.
 
     .. math:: 1 - \frac{\mathrm{Var}(u \mid \text{data})}{\mathrm{Var}(u)}
 
     Source: Betancourt, Towards a principled Bayesian workflow (2020), section 1.4.3.
     """
-    return 1 - posterior / prior
+    return 1 - posterior / prior if prior > 0 else 0.0
 
 
 def _grid(low: float, high: float, points: int) -> tuple[Array, float]:

@@ -27,6 +27,16 @@ def asked(*rows: tuple[str, int, int]) -> Counts:
     return Counts.of(cells, group="district", names={"trials": "asked", "events": "use"})
 
 
+def test_a_rate_that_is_known_exactly_leaves_detection_alone_to_learn() -> None:
+    # Seen failing with a division by the variance of use, which is 0.
+    rates = {"A": RoundedRate(0.5), "B": RoundedRate(0.25)}
+    arrests = Counts.of({g: {"trials": 1_000, "events": 50} for g in rates})
+    analysis = detection(arrests, rates)
+    for name, use in rates.items():
+        share = analysis["detection", name]
+        assert share.value == pytest.approx(0.05 / use.value, rel=0.05) and share.low < share.high
+
+
 def test_arrests_alone_leave_use_at_its_prior_cut_off_at_the_rate_of_arrests() -> None:
     # Seen failing without the 1 / u of the change of variables. The draws are evenly spread over
     # the posterior, so that only the width of a cell of the grid, 0.9 % in log-odds, is left.
