@@ -139,11 +139,25 @@ class Audit:
             assert self.columns is not None
             levels = count_levels(self._source, self.columns, label=self.counts.source)
             return self._call(entry, levels)
+        if entry.name in ("ranking", "versus"):
+            return self._ranked(entry)
         if entry.name == "proxies":
             return self._call(entry, self._source, **self._features())
         if given := dict(self._given.get(entry.name, {})):
             return self._call(entry, given.pop("costs", counts), **given)
         return self._call(entry, counts)
+
+    def _ranked(self, entry: Registered) -> Analysis:
+        """By the values of the score, or of both scores."""
+        from plausible.fairness.scores.score_values import count_values
+
+        columns = self.columns
+        assert columns is not None
+        if entry.name == "ranking":
+            columns = replace(columns, versus=None)
+        values = count_values(self._source, columns, label=self.counts.source)
+        names = {} if columns.versus is None else {"names": (columns.score, columns.versus)}
+        return self._call(entry, values, **names)
 
     def _call(self, entry: Registered, data: Any, **given: Any) -> Analysis:
         """The function with the options of the audit that it has parameters for."""
@@ -177,6 +191,7 @@ class Audit:
             **{name: name in measures for name in _FLAGS},
             "decisions": measures >= set(CONFUSION),
             "score": columns is not None and columns.score is not None,
+            "versus": columns is not None and columns.versus is not None,
             "rows": columns is not None and columns.trials is None,
             "strata": self.counts.by is not None,
         }
@@ -208,7 +223,7 @@ class Audit:
         if columns.since or columns.until:
             raise DataError("it needs the whole table, not only some days of it.")
         taken = {*columns.groups, columns.events, columns.hits, columns.decision, columns.outcome}
-        taken |= {columns.score, columns.date}
+        taken |= {columns.score, columns.versus, columns.date}
         names = open_table(self._source).columns
         ignored = [name for name in names if name in taken or name in self._ignored]
         ignored = [name for name in ignored if name != columns.groups[0]]

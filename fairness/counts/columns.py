@@ -24,6 +24,7 @@ class Columns:
         outcome: column of what came out, yes or no.
         score: column of a number of each row, instead of a decision.
         threshold: above it the decision by a score is yes.
+        versus: column of a second score of the same rows, which the first is compared with.
         date: column of days.
         since: first day that counts, YYYY-MM-DD.
         until: last day that counts, YYYY-MM-DD.
@@ -38,6 +39,7 @@ class Columns:
     outcome: str | None = None
     score: str | None = None
     threshold: float | None = None
+    versus: str | None = None
     date: str | None = None
     since: str | None = None
     until: str | None = None

@@ -132,6 +132,10 @@ class Rates:
         other = self.points(j)
         return self.ratio_of(quantity, i, j, lambda log_r: np.exp(log_r) * other, words)
 
+    def ratio_below(self, i: int, j: int, r: float) -> float:
+        """The probability that rate i is at most r times rate j, exactly."""
+        return self._mean_below(i, r * self.points(j))
+
     def ratio_of(
         self, quantity: str, i: int, j: int, bounds: Callable[[float], Array], words: str = ""
     ) -> Estimate:

@@ -33,6 +33,10 @@ _PLACES = {
     "prosecutor": "prosecutor.prosecutor:prosecutor",
     "burden": "burden.burden:burden",
     "scores": "scores.scores:scores",
+    "metrics": "scores.metrics:metrics",
+    "four-fifths": "scores.four_fifths:four_fifths",
+    "ranking": "scores.ranking:ranking",
+    "versus": "scores.versus:versus",
     "thresholds": "scores.thresholds:thresholds",
     "amplification": "amplification.amplification:amplification",
     "calibration": "scores.calibration:calibration",
@@ -64,6 +68,7 @@ COLUMNS = {
     "hits": "a column of hits",
     "decisions": "a decision (or a score with a threshold) and an outcome",
     "score": "a column of scores, with a threshold and an outcome",
+    "versus": "a second column of scores of the same rows",
     "rows": "a table in which a row is one case",
     "strata": "a column of strata",
 }
@@ -77,6 +82,7 @@ GIVEN = {
     "rates": "rates, published or assumed",
     "pair": "the two groups to compare",
     "places": "hits by place",
+    "selected": "events that are good for whoever they happen to",
     "numbers": "two or more columns of numbers",
 }
 _NEEDS = COLUMNS | BEYOND | GIVEN

@@ -68,7 +68,9 @@ def test_decisions_are_also_cases_events_and_hits(claims: pd.DataFrame) -> None:
     columns = Columns("group", decision="checked", outcome="fault")
     audit = Audit(claims[["group", "checked", "fault"]], columns)
     found = {analysis.name: analysis for analysis in audit.run()}
-    assert list(found) == ["base-rates", "prosecutor", "burden", "scores", "amplification"]
+    assert list(found) == [
+        "base-rates", "prosecutor", "burden", "scores", "metrics", "amplification"
+    ]  # fmt: skip
     assert dict(audit.skipped)["proxies"] == "it needs further columns, which could tell the group."
     direct = read_counts(claims, Columns("group", events="checked", hits="found"))
     seen = found["burden"].counts

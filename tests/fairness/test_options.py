@@ -11,6 +11,7 @@ import pytest
 
 from plausible.fairness import Analysis, Costs, CountedRate, Counts, Prior, RoundedRate
 from plausible.fairness.counts.counts import CONFUSION
+from plausible.fairness.scores.score_values import Values
 from plausible.fairness.estimation.comparison import compare
 from plausible.fairness.reporting import registry
 from plausible.fairness.reporting.wording import comparisons
@@ -42,6 +43,19 @@ STRATA = Counts(
     ),
     by="level",
 )  # fmt: skip
+_VALUES = pd.DataFrame(
+    [
+        (g, f"{(3 * i + j) % 7 / 7}; {(5 * i + 2 * j) % 7 / 7}", 9, (2 * i + j) % 9)
+        for i, g in enumerate("AB")
+        for j in range(7)
+    ],
+    columns=["group", "by", "trials", "events"],
+)
+BOTH = Values(
+    Counts(_VALUES, by="value"),
+    np.array([[float(x) for x in v.split("; ")] for v in dict.fromkeys(_VALUES["by"])]),
+)
+RANKED = Values(BOTH.counts, BOTH.scores[:, :1])
 USE = {"A": RoundedRate(0.14, 0.02), "B": RoundedRate(0.12, 0.02), "C": CountedRate(30, 200)}
 ARRESTS = {"A": RoundedRate(0.007), "B": RoundedRate(0.002), "C": CountedRate(4, 900)}
 COSTS = Costs({"go": {"rain": (2.0, 4.0), "dry": 0.0}, "stay": {"rain": 1.0, "dry": 1.0}})
@@ -101,6 +115,10 @@ GIVEN: dict[str, tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]] = {
         {"times": 7, "period": "years", "reference": "A", "prior": Prior(2, 3)},
     ),
     "scores": ((CELLS,), {}, {"reference": "B", "prior": Prior(2, 2), "seed": 1}),
+    "metrics": ((CELLS,), {}, {"reference": "B", "prior": Prior(2, 3), "seed": 1}),
+    "four-fifths": ((FLAT,), {}, {"reference": "B", "prior": Prior(2, 3), "seed": 1}),
+    "ranking": ((RANKED,), {}, {"reference": "B", "seed": 1}),
+    "versus": ((BOTH, ("a", "b")), {"threshold": 0.5}, {"threshold": 0.4, "seed": 1}),
     "thresholds": (
         (CELLS,),
         {},
