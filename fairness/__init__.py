@@ -27,7 +27,6 @@ if TYPE_CHECKING:  # what the package offers; `lazy` imports it when it is asked
     from plausible.fairness.counts.columns import Columns as Columns
     from plausible.fairness.counts.counts import Counts as Counts
     from plausible.fairness.counts.reading import read_counts as read_counts
-    from plausible.fairness.scores.score_values import count_values as count_values
     from plausible.fairness.decisions.costs import Costs as Costs
     from plausible.fairness.decisions.decisions import decisions as decisions
     from plausible.fairness.estimation.estimates import Estimate as Estimate
@@ -56,6 +55,7 @@ if TYPE_CHECKING:  # what the package offers; `lazy` imports it when it is asked
     from plausible.fairness.scores.four_fifths import four_fifths as four_fifths
     from plausible.fairness.scores.metrics import metrics as metrics
     from plausible.fairness.scores.ranking import ranking as ranking
+    from plausible.fairness.scores.score_values import count_values as count_values
     from plausible.fairness.scores.scores import scores as scores
     from plausible.fairness.scores.thresholds import thresholds as thresholds
     from plausible.fairness.scores.versus import versus as versus

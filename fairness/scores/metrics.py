@@ -133,7 +133,7 @@ def _accuracy(c: Comparison) -> list[Finding]:
 
 def _counted(counts: Counts, cells: Mapping[str, Whole], c: Comparison) -> Table:
     """Every metric as it was counted, of the groups that are shown and of all."""
-    everything = METRICS | _FURTHER
+    everything = {**METRICS, **_FURTHER}
     shares = {}
     for name, metric in everything.items():
         k, n = metric.of(cells)

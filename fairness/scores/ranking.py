@@ -7,7 +7,6 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from plausible.fairness.scores.score_values import Values
 from plausible.fairness.estimation.comparison import Contrasts, reference_of, with_cases
 from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.extremes import SHOWN
@@ -18,6 +17,7 @@ from plausible.fairness.reporting.framing import assumed, framed, phrase, worded
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import comparisons, listed, records
 from plausible.fairness.scores.areas import Area, area
+from plausible.fairness.scores.score_values import Values
 from plausible.inference.errors import DataError
 from plausible.inference.pages.page import Picture
 

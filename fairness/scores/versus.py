@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from plausible.fairness.scores.score_values import Values
 from plausible.fairness.estimation.estimates import DRAWS, Cases, Estimate, estimate
 from plausible.fairness.estimation.posteriors import Rates
 from plausible.fairness.reporting.analysis import Analysis, Finding
@@ -15,6 +14,7 @@ from plausible.fairness.reporting.framing import assumed, framed, phrase, worded
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import records
 from plausible.fairness.scores.areas import area, difference
+from plausible.fairness.scores.score_values import Values
 from plausible.inference.errors import DataError
 
 __all__ = ["versus"]

@@ -11,11 +11,11 @@ import pytest
 
 from plausible.fairness import Analysis, Costs, CountedRate, Counts, Prior, RoundedRate
 from plausible.fairness.counts.counts import CONFUSION
-from plausible.fairness.scores.score_values import Values
 from plausible.fairness.estimation.comparison import compare
 from plausible.fairness.reporting import registry
 from plausible.fairness.reporting.wording import comparisons
 from plausible.fairness.sampling_bias.measurement import LogUniform
+from plausible.fairness.scores.score_values import Values
 from plausible.inference.errors import UnknownName
 
 
@@ -140,7 +140,14 @@ GIVEN: dict[str, tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]] = {
     "proxies": (
         (_rows(), "g"),
         {},
-        {"outcome": "fault", "columns": ["x"], "rows": 200, "sources": ["s"], "seed": 1},
+        {
+            "outcome": "fault",
+            "columns": ["x"],
+            "ignore": ["z"],
+            "rows": 200,
+            "sources": ["s"],
+            "seed": 1,
+        },
     ),
     "detection": (
         (ARRESTS,),

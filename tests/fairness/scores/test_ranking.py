@@ -9,6 +9,7 @@ import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from plausible.fairness import Audit, Columns, count_values, ranking, versus
+from plausible.fairness.scores import score_values
 from plausible.fairness.scores.areas import area, difference
 from plausible.inference.errors import DataError
 
@@ -146,8 +147,8 @@ def test_more_values_than_are_kept_apart_are_rounded_and_said_so(
 ) -> None:
     frame = rows(3000, digits=12)
     exact = ranking(one_score(frame))["auc", "A"].value
-    monkeypatch.setattr("plausible.fairness.scores.score_values._MOST", 500)
-    monkeypatch.setattr("plausible.fairness.scores.score_values._STEPS", {1: 2000, 2: 1000})
+    monkeypatch.setattr(score_values, "_MOST", 500)
+    monkeypatch.setattr(score_values, "_STEPS", {1: 2000, 2: 1000})
     made = ranking(one_score(frame))
     assert made["auc", "A"].value == pytest.approx(exact, abs=1e-3)
     assert any("2,000 equal steps" in text for text in made.assumptions)
