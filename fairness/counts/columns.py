@@ -1,4 +1,4 @@
-"""Which columns of a table hold what; light, so that the command line can list them."""
+"""Which columns of a table hold what, and how they are read; light, for the command line."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from plausible.inference.errors import DataError, UnknownName
 
-__all__ = ["Columns"]
+__all__ = ["EACH_ROW", "Columns"]
+
+EACH_ROW = "1"  # as the column of how many cases a row stands for: a row is one case
+_NUMBER_SIGNS = (".", ",", " ", "'", "\u00a0", "\u202f", "\u2019")
 
 
 @dataclass(frozen=True)
@@ -14,7 +17,8 @@ class Columns:
     """Which columns hold what.
 
     Attributes:
-        group: column of the groups; several are crossed, with commas between them in a command.
+        group: column of the groups; several are crossed, with commas between them in a command, or
+            each with the option of its own.
         trials: column of counts to divide by; without it a row is one trial.
         events: column of what is counted: counts, or yes and no (also as true and false, t and f,
             y and n, 1 and 0).
@@ -28,6 +32,18 @@ class Columns:
         date: column of days.
         since: first day that counts, YYYY-MM-DD.
         until: last day that counts, YYYY-MM-DD.
+        count: column of how many cases a row stands for, as in a table of frequencies; 1 where each
+            row is one case.
+        weight: column of the weight of a row in a sample or survey.
+        yes: a value that means yes, such as Admitted; repeat it for several. Without `no`, every
+            other value means no.
+        no: a value that means no, such as Rejected; without `yes`, every other value means yes.
+        missing: a value that means that nothing is known, such as -9; repeat it for several.
+        keep_missing: rows without a group count, as a group of their own.
+        only: a group that is kept, while others are left out; repeat it for several.
+        except_: a group that is left out; repeat it for several.
+        decimal: the decimal sign of numbers that are written as text; a point by default.
+        thousands: the sign between thousands in numbers that are written as text.
     """
 
     group: str | Sequence[str]
@@ -43,28 +59,63 @@ class Columns:
     date: str | None = None
     since: str | None = None
     until: str | None = None
+    count: str | None = None
+    weight: str | None = None
+    yes: str | Sequence[str] = ()
+    no: str | Sequence[str] = ()
+    missing: str | Sequence[str] = ()
+    keep_missing: bool = False
+    only: str | Sequence[str] = ()
+    except_: str | Sequence[str] = ()
+    decimal: str | None = None
+    thousands: str | None = None
 
     @property
     def groups(self) -> tuple[str, ...]:
         """The columns of the group."""
-        return (self.group,) if isinstance(self.group, str) else tuple(self.group)
+        return several(self.group)
 
     @property
     def confusion(self) -> bool:
         """Whether decisions are set against outcomes."""
         return self.outcome is not None
 
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """The columns without whose value a row is left out."""
+        number = None if self.count == EACH_ROW else self.count
+        named = (self.trials, self.events, self.hits, self.decision, self.score, self.outcome)
+        return tuple(name for name in (*named, number, self.weight, self.date) if name is not None)
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """Every column that is named, each time that it is."""
+        return (*self.groups, *self.counted, *([self.by] if self.by is not None else []))
+
+    @property
+    def whole(self) -> bool:
+        """Whether each row of the table is one case."""
+        return self.trials is None and self.count in (None, EACH_ROW)
+
     def check(self, names: Sequence[str]) -> None:
         """Raise unless the columns exist and go together."""
         if not self.groups:
             raise DataError("Name the column of the group, or several that are crossed.")
-        named = [self.trials, self.events, self.hits, self.by, self.decision, self.outcome]
-        taken = [name for name in (*self.groups, *named, self.score) if name is not None]
-        for name in taken if self.date is None else (*taken, self.date):
+        for name in self.taken:
             if name not in names:
                 raise UnknownName("column", name, names)
-            if taken.count(name) > 1:
+            if name != self.date and self.taken.count(name) > 1:
                 raise DataError(f"Column {name!r} is named twice. Give each part its own column.")
+        self._check_measures()
+        if (self.score is None) != (self.threshold is None):
+            raise DataError("A score needs a threshold, and a threshold a score: give both.")
+        if self.threshold is not None and not math.isfinite(self.threshold):
+            raise DataError(f"The threshold has to be a finite number, but is {self.threshold}.")
+        if self.date is None and (self.since or self.until):
+            raise DataError("since and until need a column of dates: name it with date=.")
+        self._check_words()
+
+    def _check_measures(self) -> None:
         if self.confusion:
             if self.events is not None or self.trials is not None or self.hits is not None:
                 raise DataError("Give either events (and trials, hits) or an outcome, not both.")
@@ -76,12 +127,27 @@ class Columns:
             raise DataError(
                 "Nothing to count: name a column of events, or a decision and an outcome."
             )
-        if (self.score is None) != (self.threshold is None):
-            raise DataError("A score needs a threshold, and a threshold a score: give both.")
-        if self.threshold is not None and not math.isfinite(self.threshold):
-            raise DataError(f"The threshold has to be a finite number, but is {self.threshold}.")
-        if self.date is None and (self.since or self.until):
-            raise DataError("since and until need a column of dates: name it with date=.")
+
+    def _check_words(self) -> None:
+        said = {
+            "yes": plain(self.yes),
+            "no": plain(self.no),
+            "missing": plain(self.missing),
+        }
+        for one, other in (("yes", "no"), ("yes", "missing"), ("no", "missing")):
+            if twice := sorted({*said[one]} & {*said[other]}):
+                raise DataError(f"{twice[0]!r} cannot mean both {one} and {other}: say it once.")
+        if both := sorted({*several(self.only)} & {*several(self.except_)}):
+            raise DataError(f"The group {both[0]!r} is both kept and left out: say one of them.")
+        for what, sign in (("decimal", self.decimal), ("thousands", self.thousands)):
+            if sign is not None and sign not in _NUMBER_SIGNS:
+                raise DataError(
+                    f"{what} is a point, a comma, a space or an apostrophe, not {sign!r}."
+                )
+        if self.thousands is not None and self.thousands == self.decimal:
+            raise DataError(
+                f"{self.decimal!r} cannot be both the decimal sign and between thousands."
+            )
 
     def in_words(self) -> str:
         """Which column was read as what, in a sentence."""
@@ -96,7 +162,27 @@ class Columns:
             "the outcome": self.outcome,
             "days": self.date
             and f"{self.date} from {self.since or 'the first'} to {self.until or 'the last'}",
+            "cases in a row": None if self.count == EACH_ROW else self.count,
+            "weights": self.weight,
+            "yes": self._meaning(self.yes, self.no),
+            "no": self._meaning(self.no, self.yes),
+            "missing": ", ".join(several(self.missing)),
         }
         read = [f"{part}: {name}" for part, name in parts.items() if name]
-        whole = " Each row is one case." if self.trials is None else ""
+        whole = " Each row is one case." if self.whole else ""
         return f"What was read from which column. {'; '.join(read)}.{whole}"
+
+    def _meaning(self, words: str | Sequence[str], others: str | Sequence[str]) -> str:
+        if words:
+            return ", ".join(several(words))
+        return f"everything but {', '.join(several(others))}" if others else ""
+
+
+def several(names: str | Sequence[str]) -> tuple[str, ...]:
+    """One name, or several, as a tuple."""
+    return (names,) if isinstance(names, str) else tuple(map(str, names))
+
+
+def plain(words: str | Sequence[str]) -> tuple[str, ...]:
+    """Words as they are compared: without capitals and spaces around them."""
+    return tuple(word.strip().lower() for word in several(words))

@@ -1,8 +1,9 @@
 """Counts per group: the data of every analysis, checked once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,10 @@ class Counts:
             no analysis uses and every report shows.
         rows: rows that were read; None where counts were given as such.
         source: where they come from, with a link.
+        lost: trials of each group that are left out because a value is missing; groups without any
+            are not in it.
+        notes: what a reader has to know of how they were read, a sentence each.
+        weighted: whether rows had weights: then counts are effective ones, with fractions.
 
     Raises:
         DataError: for counts that are negative, fractional or missing, more events than trials or
@@ -50,6 +55,9 @@ class Counts:
     missing: Mapping[str, int] = field(default_factory=dict)
     rows: int | None = None
     source: str = ""
+    lost: Mapping[str, int] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    weighted: bool = False
 
     def __post_init__(self) -> None:
         keys = ["group"] if self.by is None else ["group", "by"]
@@ -62,7 +70,8 @@ class Counts:
         for name in measures:
             if name not in (*MEASURES, *CONFUSION):
                 raise UnknownName("measure", str(name), (*MEASURES, *CONFUSION))
-            frame[name] = _whole(frame[name], self.label_of(name), frame["group"])
+            label = self.label_of(name)
+            frame[name] = _numbers(frame[name], label, frame["group"], fractions=self.weighted)
         if not len(frame) or not measures:
             raise DataError("There is nothing to analyse: counts need a group and a measure.")
         if (twice := frame[frame.duplicated(keys)]).size:
@@ -123,8 +132,9 @@ class Counts:
         """A measure in the user's word."""
         return self.names.get(measure, measure.replace("_", " "))
 
-    def __getitem__(self, measure: str) -> NDArray[np.int64]:
-        """The totals of a measure, shape (groups,), in the order of `groups`.
+    def __getitem__(self, measure: str) -> NDArray[Any]:
+        """The totals of a measure, shape (groups,), in the order of `groups`; whole numbers, or
+        fractions where rows had weights.
 
         Raises:
             UnknownName: if these counts have no such measure.
@@ -132,15 +142,15 @@ class Counts:
         if measure not in self.measures:
             raise UnknownName("measure", measure, self.measures)
         totals = self.frame.groupby("group", sort=False)[measure].sum()
-        return np.asarray(totals.loc[list(self.groups)], dtype=np.int64)
+        return np.asarray(totals.loc[list(self.groups)])
 
-    def cells(self, measure: str) -> NDArray[np.int64]:
+    def cells(self, measure: str) -> NDArray[Any]:
         """A measure for each stratum and group, shape (strata, groups); 0 where there is no row."""
         if self.by is None:
             return self[measure][None]
         wide = self.frame.pivot(index="by", columns="group", values=measure)
         wide = wide.reindex(index=list(self.strata), columns=list(self.groups), fill_value=0)
-        return np.asarray(wide.fillna(0), dtype=np.int64)
+        return np.asarray(wide.fillna(0), dtype=self.frame[measure].dtype)
 
     def total(self) -> "Counts":
         """The same without strata."""
@@ -168,13 +178,15 @@ def line(text: str) -> str:
     return words if len(words) <= _LINE else f"{words[: _LINE - 2]} …"
 
 
-def _whole(values: pd.Series, name: str, groups: pd.Series) -> NDArray[np.int64]:
+def _numbers(
+    values: pd.Series, name: str, groups: pd.Series, *, fractions: bool
+) -> NDArray[np.int64] | NDArray[np.float64]:
     given = pd.to_numeric(values, errors="coerce")
     numbers = np.asarray(given, dtype=np.float64)
     for wrong, what in (
         (~np.isfinite(numbers), "no number"),
         (numbers < 0, "a negative number"),
-        (numbers != np.floor(numbers), "a fractional number"),
+        ((numbers != np.floor(numbers)) & (not fractions), "a fractional number"),
         (np.asarray(given > 2**53), "too large a number"),
     ):
         if wrong.any():
@@ -183,4 +195,5 @@ def _whole(values: pd.Series, name: str, groups: pd.Series) -> NDArray[np.int64]
                 f"{groups.iloc[i]!r} has {what} of {name}: {values.iloc[i]}. "
                 "Counts are whole numbers from 0 up."
             )
-    return numbers.astype(np.int64)
+    whole: NDArray[np.int64] = numbers.astype(np.int64)
+    return numbers if fractions and (whole != numbers).any() else whole

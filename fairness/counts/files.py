@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from plausible.fairness.counts.kinds import (
     ZIP,
     checked_kind,
 )
+from plausible.fairness.counts.text_file import TextFile
 from plausible.fairness.counts.unpacking import UNPACKED, decompressed, new_folder, unzipped
 from plausible.inference.errors import DataError, UnknownName
 
@@ -37,7 +39,8 @@ _CSV = {
 }
 CSV_HINT = (
     " (A CSV file is text in UTF-8; its first line names the columns, and every row has a value "
-    "for each.)"
+    "for each. Say --encoding for other letters, --skip and --skip-end for lines above and below "
+    "the table, and --names where no line names the columns.)"
 )
 
 
@@ -62,49 +65,62 @@ def of_folder(path: Path) -> ibis.Table:
     return connection().read_parquet([_exactly(file) for file in files], union_by_name=True)
 
 
-def of_file(path: Path, table: str | None = None) -> ibis.Table:
+def of_file(
+    path: Path, table: str | None = None, lines: TextFile | None = None
+) -> ibis.Table:
     """A file of rows.
 
     Args:
         path: of the file.
         table: the sheet of a workbook, or the file in an archive; needed where there are several.
+        lines: how the lines of a text file are read, or the rows of a sheet.
 
     Raises:
-        DataError: for a file that is empty, not what its ending says, or without such a table.
+        DataError: for a file that is empty, not what its ending says, or without such a table, and
+            for lines of a file that has none.
         UnknownName: for a sheet or file that is not in it; suggests the nearest.
     """
-    ending = checked_kind(path)
+    lines = lines or TextFile(path)
+    ending = checked_kind(path, recoded=lines.recoded)
     if ending in (*ZIP, *UNPACKED):
-        return _unpacked(path, ending, table)
+        return _unpacked(path, ending, table, lines)
     if ending in WORKBOOK:
-        return of_frame(_sheet(path, table))
+        return of_frame(_sheet(path, table, lines))
     if table is not None:
         raise DataError(f"{path} holds one table: leave out ?table={table}.")
+    if lines.said and ending in (*PARQUET, *FEATHER, *JSON):
+        raise DataError(
+            f"{path} is not text in lines: encoding, skip, skip_end and names are said of CSV files "
+            "and workbooks."
+        )
     if ending in PARQUET:
         return connection().read_parquet(_exactly(path))
     if ending in FEATHER:
         return registered(_feather(path))
     if ending in JSON:
         return connection().read_json(_exactly(path), sample_size=_ROWS_FOR_TYPES)
-    return _csv(path)
+    return _csv(replace(lines, path=path))
 
 
-def _csv(path: Path) -> ibis.Table:
-    table = connection().read_csv(_exactly(path), **_CSV)
-    (first, *others) = table.columns
-    if not others and re.search(r"[,;|\t]", first):
-        raise DataError(f"The lines of {path} do not split into columns like {first!r}.{CSV_HINT}")
-    return table
+def _csv(file: TextFile) -> ibis.Table:
+    with file.in_utf8() as path:
+        table = connection().read_csv(_exactly(path), **_CSV | file.options)
+        (first, *others) = table.columns
+        if not others and re.search(r"[,;|\t]", first):
+            raise DataError(
+                f"The lines of {file.path} do not split into columns like {first!r}.{CSV_HINT}"
+            )
+        return table if path == file.path else table.get_backend().create_table("lines", table)
 
 
-def _unpacked(path: Path, ending: str, table: str | None) -> ibis.Table:
+def _unpacked(path: Path, ending: str, table: str | None, lines: TextFile) -> ibis.Table:
     """What a packed file holds; it stays unpacked until nothing reads it any more."""
     folder = new_folder()
     try:
         if ending in ZIP:
-            opened = of_file(unzipped(path, table, folder))
+            opened = of_file(unzipped(path, table, folder), lines=lines)
         else:
-            opened = of_file(decompressed(path, folder), table)
+            opened = of_file(decompressed(path, folder), table, lines)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -118,12 +134,12 @@ def _feather(path: Path) -> Any:
     return feather.read_table(path) if is_first_version else dataset.dataset(path, format="feather")
 
 
-def _sheet(path: Path, name: str | None) -> pd.DataFrame:
-    """A sheet of a workbook; its first row names the columns."""
+def _sheet(path: Path, name: str | None, lines: TextFile) -> pd.DataFrame:
+    """A sheet of a workbook; its first row names the columns, unless names are given."""
     try:
         with pd.ExcelFile(path, engine="calamine") as book:
             names = [str(sheet) for sheet in book.sheet_names]
-            read = {sheet: _cells(book, sheet) for sheet in names if name in (None, sheet)}
+            read = {sheet: _cells(book, sheet, lines) for sheet in names if name in (None, sheet)}
     except CalamineError as error:
         raise DataError(f"{path} could not be read: {error}") from error
     if name is not None and name not in names:
@@ -139,8 +155,8 @@ def _sheet(path: Path, name: str | None) -> pd.DataFrame:
     return next(iter(sheets.values()))
 
 
-def _cells(book: pd.ExcelFile, sheet: str | int) -> pd.DataFrame:
-    cells = book.parse(sheet, keep_default_na=False, na_values=[""])
+def _cells(book: pd.ExcelFile, sheet: str | int, lines: TextFile) -> pd.DataFrame:
+    cells = book.parse(sheet, keep_default_na=False, na_values=[""], **lines.of_sheet())
     return cells.convert_dtypes()  # an empty cell does not make whole numbers fractional
 
 

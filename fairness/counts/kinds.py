@@ -35,6 +35,7 @@ _KINDS = (
     _Kind("compressed", (".xz",), (b"\xfd7zXZ\0",)),
 )
 _ZIPPED = b"PK"
+_WIDE = (b"\xff\xfe", b"\xfe\xff")
 _UNREADABLE = {
     b"SQLite format 3\0": "is an SQLite database: write sqlite://{path}?table=NAME",
     b"7z\xbc\xaf\x27\x1c": "is a 7z archive: unpack it first",
@@ -43,8 +44,12 @@ _UNREADABLE = {
 }
 
 
-def checked_kind(path: Path) -> str:
+def checked_kind(path: Path, *, recoded: bool = False) -> str:
     """The ending of a file in small letters, if it begins as files of that kind do.
+
+    Args:
+        path: of the file.
+        recoded: whether its text is said to be in another encoding, which may have zeros.
 
     Raises:
         DataError: for a file that is empty, or not what its ending says.
@@ -73,9 +78,10 @@ def checked_kind(path: Path) -> str:
             what = f"not {kind.words}"
             raise DataError(f"{path} is {what}, though its name ends in {ending!r}. Rename it.")
     binary = (*PARQUET, *FEATHER, *WORKBOOK, *ZIP, *PACKED)
-    if ending not in binary and b"\0" in start:
+    if ending not in binary and b"\0" in start and not recoded:
+        hint = " It may be text in UTF-16: say --encoding utf-16." * start.startswith(_WIDE)
         raise DataError(
-            f"{path} is not text, so it is not a CSV file, though its name ends in {ending!r}."
+            f"{path} is not text, so it is not a CSV file, though its name ends in {ending!r}.{hint}"
         )
     if ending not in (*binary, *JSON) and start.lstrip()[:2] in (b'{"', b"[{"):
         raise DataError(

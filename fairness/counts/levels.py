@@ -8,9 +8,8 @@ import ibis
 
 from plausible.fairness.counts.columns import Columns
 from plausible.fairness.counts.counts import Counts
-from plausible.fairness.counts.dialects import as_number
-from plausible.fairness.counts.reading import read_counts
-from plausible.fairness.counts.tables import open_table
+from plausible.fairness.counts.reading import count_table, opened
+from plausible.fairness.counts.values import Column
 from plausible.inference.errors import DataError
 
 __all__ = ["count_levels"]
@@ -27,17 +26,22 @@ def count_levels(source: Any, columns: Columns, *, label: str = "") -> Counts:
         label: where the data come from, in words; the file's name without it.
 
     Raises:
-        DataError: for columns without a score, or scores that are not finite.
+        DataError: for columns without a score, or scores that are not finite or all the same.
     """
     if columns.score is None:
         raise DataError("Levels of a score need a column of scores: name it with score=.")
-    table = open_table(source)
-    score = as_number(table[columns.score].cast("float64"))
+    table = opened(source, columns)
+    score = Column(table, columns.score, columns).number().cast("float64")
     ends = table.aggregate(low=score.min(), high=score.max()).execute().iloc[0]
-    width = float(ends["high"] - ends["low"]) / 10 or 1.0
+    width = float(ends["high"] - ends["low"]) / 10
     if not math.isfinite(width):
         raise DataError(
             f"Levels need finite scores, but these go from {ends['low']:g} to {ends['high']:g}."
+        )
+    if not width:
+        raise DataError(
+            f"Levels need scores that differ, but column {columns.score!r} holds {ends['low']:g} "
+            "and no other number."
         )
     tenth = ((score - ends["low"]) / width).floor().cast("int64")
     number = (tenth > 9).ifelse(9, tenth)
@@ -54,4 +58,4 @@ def count_levels(source: Any, columns: Columns, *, label: str = "") -> Counts:
         score=None,
         threshold=None,
     )
-    return read_counts(leveled, by_level, label=label)
+    return count_table(leveled, by_level, source, label=label)

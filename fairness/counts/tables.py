@@ -5,6 +5,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import duckdb
@@ -17,9 +18,11 @@ from plausible.fairness.counts.addresses import Address, is_address, masked
 from plausible.fairness.counts.databases import of_database
 from plausible.fairness.counts.files import CSV_HINT, of_file, of_folder, split_name
 from plausible.fairness.counts.frames import of_rows
+from plausible.fairness.counts.kinds import FEATHER, JSON, PARQUET, WORKBOOK
+from plausible.fairness.counts.text_file import TextFile
 from plausible.inference.errors import DataError, PlausibleError
 
-__all__ = ["label_of", "open_table", "readable"]
+__all__ = ["label_of", "open_table", "readable", "text_file_of", "written_names"]
 
 _UNREADABLE = (duckdb.Error, IbisError, pyarrow.ArrowException, UnicodeError, OSError, ImportError)
 
@@ -32,7 +35,8 @@ def open_table(source: Any) -> ibis.Table:
             a folder of Parquet files, a data frame of pandas or Polars, a table of Arrow, DuckDB
             or Ibis, or the address of a table in a database that Ibis knows, such as
             "postgres://user@host/police?table=stops". A sheet of a workbook or a file in an
-            archive is named in the same way: "stops.xlsx?table=2020".
+            archive is named in the same way: "stops.xlsx?table=2020". A `TextFile` says how the
+            lines of a file are read.
 
     Raises:
         DataError: for a file that is missing, empty, or not what its ending says, or a database
@@ -41,7 +45,11 @@ def open_table(source: Any) -> ibis.Table:
     """
     if isinstance(source, ibis.Table):
         return source
+    lines = source if isinstance(source, TextFile) else None
+    source = source.path if isinstance(source, TextFile) else source
     with readable(source):
+        if lines is not None and is_address(source):
+            raise DataError("The lines of a file are said of files, not of tables in a database.")
         if is_address(source):
             return of_database(source)
         if not isinstance(source, str | os.PathLike):
@@ -49,11 +57,33 @@ def open_table(source: Any) -> ibis.Table:
         path, table = split_name(source)
         if not path.exists():
             raise DataError(f"There is no file {path}.")
-        return of_folder(path) if path.is_dir() else of_file(path, table)
+        return of_folder(path) if path.is_dir() else of_file(path, table, lines)
+
+
+def text_file_of(source: Any) -> TextFile | None:
+    """The source as a text file; None where it is another kind of table."""
+    if isinstance(source, TextFile):
+        return source
+    if not isinstance(source, str | os.PathLike) or is_address(source):
+        return None
+    path, _ = split_name(source)
+    other = (*PARQUET, *FEATHER, *WORKBOOK, *JSON)
+    endings = [ending.lower() for ending in path.suffixes[-2:]]
+    return None if path.is_dir() or any(e in other for e in endings) else TextFile(source)
+
+
+def written_names(file: TextFile) -> list[str]:
+    """The names of the columns as the file has them, also where two are the same."""
+    if file.names:
+        return list(file.names)
+    first = open_table(replace(file, as_lines=True, as_text=())).limit(1).to_pandas()
+    return [str(name) for name in first.iloc[0]] if len(first) else []
 
 
 def label_of(source: Any) -> str:
     """The name of a table in a sentence."""
+    if isinstance(source, TextFile):
+        source = source.path
     if is_address(source):
         return Address.of(source).table or masked(source)
     if isinstance(source, str | os.PathLike):

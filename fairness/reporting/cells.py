@@ -28,14 +28,12 @@ def counted(counts: Counts) -> dict[str, Any]:
     if len(groups) > _ROWS:
         notes.append(f"The table shows the {_ROWS} largest of {len(groups):,} groups.")
         order = numbers[0].argsort()[::-1][:_ROWS].tolist()
-    rows = [[groups[i], *(f"{int(column[i]):,}" for column in numbers)] for i in order]
+    written = "{:,.1f}" if counts.weighted else "{:,}"
+    rows = [[groups[i], *(written.format(column[i]) for column in numbers)] for i in order]
     if counts.by is not None:
         notes.append(f"Added up over {len(counts.strata):,} values of {counts.by}.")
-    if lost := counts.missing.get("rows", 0):
-        where = f" or {counts.by}" if counts.by else ""
-        notes.append(f"{lost:,} rows without a {counts.group}{where} are left out.")
-    if lost := counts.missing.get("values", 0):
-        notes.append(f"{lost:,} rows without a value that counts are left out.")
+    notes += _missing(counts)
+    notes += counts.notes
     notes += _alike(total)
     notes += _small(total)
     return {
@@ -44,6 +42,21 @@ def counted(counts: Counts) -> dict[str, Any]:
         "notes": notes,
         "source": counts.source,
     }
+
+
+def _missing(counts: Counts) -> list[str]:
+    """What is left out, in rows and in cases."""
+    notes = []
+    if lost := counts.missing.get("rows", 0):
+        where = f" or {counts.by}" if counts.by else ""
+        unit, cases = counts.label_of("trials"), counts.missing.get("trials", 0)
+        many = f"{lost:,} rows"
+        if "trials" in counts.measures and unit != "rows" and not counts.weighted:
+            many = f"{cases:,} {unit} in {many}"
+        notes.append(f"{many} without a {counts.group}{where} are left out.")
+    if (lost := counts.missing.get("values", 0)) and not counts.lost:
+        notes.append(f"{lost:,} rows without a value that counts are left out.")
+    return notes
 
 
 def _alike(counts: Counts) -> list[str]:

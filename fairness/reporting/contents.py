@@ -68,6 +68,9 @@ def _counts(counts: Counts) -> dict[str, Any]:
         "missing": dict(counts.missing),
         "rows": counts.rows,
         "source": counts.source,
+        "lost": dict(counts.lost),
+        "notes": list(counts.notes),
+        "weighted": counts.weighted,
         "table": counts.frame.to_dict("list"),
     }
 

@@ -26,6 +26,7 @@ _TEXT = {"type": "string"}
 _PLAIN: dict[Any, dict[str, Any]] = {
     str: _TEXT,
     int: {"type": "integer"},
+    bool: {"type": "boolean"},
     float: {"type": ["number", "null"]},
 }
 _TEXTS = {"type": "array", "items": _TEXT}
@@ -64,6 +65,8 @@ def report_schema() -> dict[str, Any]:
             without=("frame",),
             names={"type": "object", "additionalProperties": _TEXT},
             missing=_TOTALS,
+            lost=_TOTALS,
+            notes=_TEXTS,
             table=_COLUMNS,
         ),
         "table": _object(Table, without=("frame",), table=_COLUMNS),

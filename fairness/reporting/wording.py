@@ -132,14 +132,35 @@ def cause(counts: Counts) -> str:
     )
 
 
+def silent(counts: Counts, names: Sequence[str], cases: str) -> list[str]:
+    """That nothing is said about these groups, and whether that is for want of cases or of values.
+
+    Args:
+        counts: of all groups.
+        names: of those without cases.
+        cases: what none were counted of.
+    """
+    without = [name for name in names if name in counts.lost]
+    empty = [name for name in names if name not in counts.lost]
+    sentences = []
+    if without:
+        lost = f"{sum(counts.lost[name] for name in without):,} {counts.label_of('trials')}"
+        sentences.append(
+            f"Nothing is said about {listed(without)}: their {lost} lack a value that is counted."
+        )
+    if empty:
+        sentences.append(f"Nothing is said about {listed(empty)}: {cases} counted there.")
+    return sentences
+
+
 def left_out(comparison: Comparison) -> list[Finding]:
     """What a reader does not see: groups without data, and those between the extremes."""
     names, sizes, shown = comparison.counts.groups, comparison.sizes, comparison.shown
     findings = []
     empty = [name for name, size in zip(names, sizes, strict=True) if not size]
-    if empty:
-        text = f"Nothing is said about {listed(empty)}: no {comparison.cases} were counted there."
-        findings.append(Finding(text))
+    findings += [
+        Finding(text) for text in silent(comparison.counts, empty, f"no {comparison.cases} were")
+    ]
     if len(shown) < len(sizes) - len(empty):
         findings.append(
             Finding(

@@ -19,7 +19,7 @@ from plausible.fairness.reporting.analysis import Analysis, Finding, Table
 from plausible.fairness.reporting.framing import assumed, framed, worded
 from plausible.fairness.reporting.plots import curves
 from plausible.fairness.reporting.registry import analysis
-from plausible.fairness.reporting.wording import basis, listed, sensitivity, tally
+from plausible.fairness.reporting.wording import basis, sensitivity, silent, tally
 from plausible.inference.errors import DataError
 from plausible.inference.pages.page import Picture
 
@@ -154,7 +154,7 @@ def _not_compared(
     if len(shown) < len(known):
         texts.append(f"Of {len(known):,} groups, the {len(shown)} largest are shown.")
     if empty := [names[i] for i in range(len(names)) if i not in known]:
-        texts.append(f"Nothing is said about {listed(empty)}: nobody was counted there.")
+        texts += silent(counts, empty, "nobody was")
     return [Finding(text) for text in texts]
 
 

@@ -1,7 +1,7 @@
 """The command `report`: the page of a case, or of a table of one's own."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,15 +17,54 @@ from plausible.inference.errors import DataError
 from plausible.inference.training.progress import announced
 
 if TYPE_CHECKING:
+    from plausible.fairness.counts.text_file import TextFile
     from plausible.fairness.reporting.report import Report
 
 __all__ = ["report"]
 
 
+Words = Annotated[
+    tuple[str, ...],
+    Parameter(negative="", allow_leading_hyphen=True, consume_multiple=False),
+]
+
+
 @dataclass(frozen=True)
 class _ColumnsAsked(Columns):
     __doc__ = Columns.__doc__
-    group: str = ""  # several in one word; the command itself says where it is missing
+    group: Words = ()  # the command itself says where it is missing
+    yes: Words = ()
+    no: Words = ()
+    missing: Words = ()
+    keep_missing: Annotated[bool, Parameter(negative="")] = False
+    only: Words = ()
+    except_: Words = ()
+
+
+@dataclass(frozen=True)
+class _LinesAsked:
+    """How the lines of a text file are read.
+
+    Attributes:
+        encoding: of the letters of a text file, such as latin-1 or cp1252; UTF-8 by default.
+        skip: how many lines stand above the table in a text file.
+        skip_end: how many lines stand below it.
+        names: of the columns, with commas between them, where no line of a text file names them.
+    """
+
+    encoding: str | None = None
+    skip: int = 0
+    skip_end: int = 0
+    names: Words = ()
+
+    def of(self, source: str) -> "str | TextFile":
+        """The source with what is said of its lines."""
+        from plausible.fairness.counts.text_file import TextFile
+
+        names = _split(self.names)
+        if self.encoding is None and not (self.skip or self.skip_end or names):
+            return source
+        return TextFile(source, self.encoding or "utf-8", self.skip, self.skip_end, names)
 
 
 @dataclass(frozen=True)
@@ -65,6 +104,7 @@ def report(
     *,
     cases: Annotated[bool, Parameter(name="--list")] = False,
     columns: Annotated[_ColumnsAsked | None, Parameter(name="*")] = None,
+    lines: Annotated[_LinesAsked | None, Parameter(name="*")] = None,
     further: Annotated[_FurtherAsked | None, Parameter(name="*")] = None,
     reference: str | None = None,
     out: Path | None = None,
@@ -103,9 +143,10 @@ def report(
     written = {target: make for make, target in others.items() if target is not None}
     targets = [page, *(target for target in others.values() if target is not None)]
     if is_case:
-        make = _of_case(source, columns or further, reference, seed)
+        make = _of_case(source, columns or lines or further, reference, seed)
     else:
-        make = _of_table(source, columns, further or _FurtherAsked(), reference, seed or 0)
+        asked = (columns, lines or _LinesAsked(), further or _FurtherAsked())
+        make = _of_table(source, *asked, reference, seed or 0)
     for read in (source, *(further.tables.values() if further else ())):
         _check_targets(read, targets)
     with folder_for(*(target.parent for target in targets)), announced(masked(source)):
@@ -117,10 +158,10 @@ def report(
 
 
 def _of_case(
-    name: str, columns: Columns | _FurtherAsked | None, reference: str | None, seed: int | None
+    name: str, asked: object, reference: str | None, seed: int | None
 ) -> Callable[[], "Report"]:
     chosen = case(name)
-    if columns is not None or reference is not None or seed is not None:
+    if asked is not None or reference is not None or seed is not None:
         raise CommandError(
             f"The case {name} has its own counts and seed: it takes no columns, no reference and "
             "no seed."
@@ -131,28 +172,30 @@ def _of_case(
 def _of_table(
     source: str,
     asked: _ColumnsAsked | None,
+    lines: _LinesAsked,
     further: _FurtherAsked,
     reference: str | None,
     seed: int,
 ) -> Callable[[], "Report"]:
-    if asked is None or not asked.group:
+    if asked is None or not any(map(str.strip, asked.group)):
         raise CommandError("Which column holds the groups? Name it with --group.")
-    groups = [_parts(asked.group), *([name] for name in _parts(further.also))]
+    groups = [_split(asked.group), *([name] for name in _parts(further.also))]
     if twice := [group for group in groups if groups.count(group) > 1]:
         raise CommandError(f"The group {' and '.join(twice[0])} is named twice. Name it once.")
-    columns = Columns(**{**vars(asked), "group": groups[0]})
 
     def make() -> "Report":
         from plausible.fairness.audit import Audit
         from plausible.fairness.further import Further
         from plausible.fairness.joining import joined
 
-        reports = {}
-        for group in groups:
+        table, reports = lines.of(source), {}
+        first = _groups(asked.group, table)
+        for group in (first, *groups[1:]):
+            chosen = {} if group == first else {"only": (), "except_": ()}
             audit = Audit(
-                source,
-                replace(columns, group=group),
-                reference=reference if group == groups[0] else None,
+                table,
+                Columns(**{**vars(asked), "group": group, **chosen}),
+                reference=reference if group == first else None,
                 seed=seed,
                 further=Further(**further.tables),
                 features=_parts(further.features),
@@ -162,6 +205,20 @@ def _of_table(
         return joined(reports)
 
     return make
+
+
+def _groups(asked: tuple[str, ...], table: "str | TextFile") -> tuple[str, ...]:
+    """The columns of the group: one with commas in it is split unless the table has it whole."""
+    from plausible.fairness.counts.tables import open_table
+
+    if len(asked) == 1 and "," in asked[0] and asked[0] not in open_table(table).columns:
+        return _split(asked)
+    return asked
+
+
+def _split(words: tuple[str, ...]) -> tuple[str, ...]:
+    """One word with commas as several."""
+    return tuple(_parts(words[0])) if len(words) == 1 else words
 
 
 def _parts(text: str) -> list[str]:

@@ -13,6 +13,7 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
     "object": lambda x: isinstance(x, dict),
     "array": lambda x: isinstance(x, list),
     "string": lambda x: isinstance(x, str),
+    "boolean": lambda x: isinstance(x, bool),
     "integer": lambda x: isinstance(x, int) and not isinstance(x, bool),
     "number": lambda x: isinstance(x, int | float) and not isinstance(x, bool),
     "null": lambda x: x is None,

@@ -42,10 +42,14 @@ def test_every_column_is_an_option_with_its_own_words(capsys: pytest.CaptureFixt
     assert status("--help") == 0
     out = capsys.readouterr().out
     for column in dataclasses.fields(Columns):
-        (line,) = (line for line in out.splitlines() if f"│ --{column.name} " in line)
+        (line,) = (line for line in out.splitlines() if f"│ --{_option(column.name)} " in line)
         _, _, *words = line.strip(" │").split()
         assert words, f"nothing is said of --{column.name}"
     assert "--no-" not in out and "--empty-" not in out
+
+
+def _option(field: str) -> str:
+    return field.strip("_").replace("_", "-")
 
 
 def test_a_case_is_written_as_page_numbers_and_text(

@@ -1,0 +1,1 @@
+"""What the counting query answered: named, checked and made into counts."""
