@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # what the package offers; `lazy` imports it when it is asked
     from plausible.fairness.counts.columns import Columns as Columns
     from plausible.fairness.counts.counts import Counts as Counts
     from plausible.fairness.counts.reading import read_counts as read_counts
+    from plausible.fairness.counts.text_file import TextFile as TextFile
     from plausible.fairness.decisions.costs import Costs as Costs
     from plausible.fairness.decisions.decisions import decisions as decisions
     from plausible.fairness.estimation.estimates import Estimate as Estimate

@@ -65,9 +65,7 @@ def of_folder(path: Path) -> ibis.Table:
     return connection().read_parquet([_exactly(file) for file in files], union_by_name=True)
 
 
-def of_file(
-    path: Path, table: str | None = None, lines: TextFile | None = None
-) -> ibis.Table:
+def of_file(path: Path, table: str | None = None, lines: TextFile | None = None) -> ibis.Table:
     """A file of rows.
 
     Args:
@@ -90,8 +88,8 @@ def of_file(
         raise DataError(f"{path} holds one table: leave out ?table={table}.")
     if lines.said and ending in (*PARQUET, *FEATHER, *JSON):
         raise DataError(
-            f"{path} is not text in lines: encoding, skip, skip_end and names are said of CSV files "
-            "and workbooks."
+            f"{path} is not text in lines: encoding, skip, skip_end and names are said of CSV "
+            "files and workbooks."
         )
     if ending in PARQUET:
         return connection().read_parquet(_exactly(path))

@@ -81,7 +81,8 @@ def checked_kind(path: Path, *, recoded: bool = False) -> str:
     if ending not in binary and b"\0" in start and not recoded:
         hint = " It may be text in UTF-16: say --encoding utf-16." * start.startswith(_WIDE)
         raise DataError(
-            f"{path} is not text, so it is not a CSV file, though its name ends in {ending!r}.{hint}"
+            f"{path} is not text, so it is not a CSV file, though its name ends in {ending!r}."
+            f"{hint}"
         )
     if ending not in (*binary, *JSON) and start.lstrip()[:2] in (b'{"', b"[{"):
         raise DataError(

@@ -64,7 +64,10 @@ def check_names(file: TextFile, table: ibis.Table, columns: Columns) -> None:
         DataError: unless both columns hold the same.
     """
     names = table.columns
-    if not {*columns.taken} <= {*names} and all(re.fullmatch(r"column\d+", n) for n in names):
+    numbers = all(re.fullmatch(r"column\d+", name) for name in names)
+    if not {*columns.taken} <= {*names} and (
+        numbers or any(re.fullmatch(r"[\d.,]+", name) for name in names)
+    ):
         raise DataError(
             f"The first line of {label_of(file)} does not name its columns. Name all "
             f"{len(names)} with --names {','.join(string.ascii_lowercase[: min(len(names), 3)])}"
