@@ -7,6 +7,7 @@ from typing import Any
 
 from plausible.fairness.counts.columns import Columns
 from plausible.fairness.counts.counts import CONFUSION, Counts
+from plausible.fairness.estimation.multiplicity import on_page
 from plausible.fairness.further import NOTHING, Further
 from plausible.fairness.reporting import registry
 from plausible.fairness.reporting.analysis import Analysis
@@ -16,7 +17,6 @@ from plausible.inference.errors import DataError, PlausibleError, UnknownName
 
 __all__ = ["Audit"]
 
-_LARGEST = 300  # strata that an analysis by strata takes
 _FLAGS = {"trials", "events", "hits"}
 
 
@@ -91,7 +91,7 @@ class Audit:
     def run(self) -> list[Analysis]:
         """The analyses, in the order of a report."""
         self.skipped = []
-        analyses, beyond = [], []
+        possible, analyses, beyond = [], [], []
         absent = {name: words for name, words in BEYOND.items() if name in self._further.absent}
         for entry in map(registry.registered, registry.names()):
             if any(need in absent for need in entry.needs):
@@ -101,6 +101,9 @@ class Audit:
             elif reason := self._lacks(entry):
                 self.skipped.append((entry.label, reason))
             else:
+                possible.append(entry)
+        with on_page(sum(entry.rates for entry in possible)):
+            for entry in possible:
                 try:
                     analyses.append(self._analysed(entry))
                 except PlausibleError as error:
@@ -174,8 +177,8 @@ class Audit:
             return lacking
         counts = self.counts
         strata, cells, groups = len(counts.strata), len(counts.frame), len(counts.groups)
-        if entry.strata and not entry.strata <= strata <= _LARGEST:
-            return f"it needs {entry.strata} to {_LARGEST} strata; there are {strata:,}."
+        if strata < entry.strata:
+            return f"it needs {entry.strata} strata or more; there are {strata:,}."
         if entry.strata and cells > entry.most:
             return f"it takes up to {entry.most:,} groups in strata; there are {cells:,}."
         if groups < entry.groups:

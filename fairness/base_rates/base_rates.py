@@ -56,9 +56,9 @@ def base_rates(
     }
     return Analysis(
         **framed("base_rates", counts, cases=c.cases, events=counts.label_of(events)),
-        findings=[*(comparisons(f"The {c.words}", c) or [alone]), *left_out(c)],
+        findings=comparisons(f"The {c.words}", c) or [alone],
         estimates=c.estimates,
-        assumptions=[*basis(counts, prior), *sensitivity(c.sensitivity())],
+        assumptions=[*basis(counts, prior), *left_out(c), *sensitivity(c.sensitivity())],
         counts=counts,
         posterior=c.posterior("rate"),
         draw=lambda: [

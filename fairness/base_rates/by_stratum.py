@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from plausible.fairness.counts.counts import Counts
-from plausible.fairness.estimation.comparison import widest
 from plausible.fairness.estimation.estimates import Estimate
+from plausible.fairness.estimation.multiplicity import together
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, under_priors
 from plausible.fairness.reporting.analysis import Analysis
 from plausible.fairness.reporting.framing import assumed, framed, worded
@@ -49,10 +49,10 @@ def by_stratum(
         where = f"{counts.by} {counts.strata[s]}"
         return replace(rates.difference("rate", i, j), stratum=where)
 
-    differences = [gap(s, prior) for s in range(len(n))]
-    far = widest(dict(enumerate(differences)))
-    higher = [d for d in differences if d.direction > 0]
-    lower = [d for d in differences if d.direction < 0]
+    differences = together([gap(s, prior) for s in range(len(n))])
+    far = max(range(len(n)), key=lambda s: differences[s].clearance)
+    higher = [d for d in differences if d.credible_direction > 0]
+    lower = [d for d in differences if d.credible_direction < 0]
     unclear = len(differences) - len(higher) - len(lower)
     event = counts.label_of("events")
     sides = {"higher": len(higher), "lower": len(lower), "unclear": unclear}

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from plausible.fairness.burden.burden_rates import InVain, Lifetimes
 from plausible.fairness.counts.counts import Counts
 from plausible.fairness.estimation.comparison import Comparison, Contrasts, compare, needs
@@ -21,7 +19,7 @@ from plausible.inference.pages.page import Picture
 __all__ = ["burden"]
 
 
-@analysis("burden", answers="actions", needs=("trials", "events", "hits"))
+@analysis("burden", answers="actions", needs=("trials", "events", "hits"), rates=3)
 def burden(
     counts: Counts,
     *,
@@ -76,9 +74,13 @@ def burden(
         parts.append(_lifetimes(c, prior, times, period or c.cases))
     return Analysis(
         **framed("burden", counts),
-        findings=[*(finding for part in parts for finding in part.findings), *left_out(c)],
+        findings=[finding for part in parts for finding in part.findings],
         estimates=[e for part in parts for e in part.estimates],
-        assumptions=[*basis(counts, prior), *(text for part in parts for text in part.assumptions)],
+        assumptions=[
+            *basis(counts, prior),
+            *left_out(c),
+            *(text for part in parts for text in part.assumptions),
+        ],
         counts=counts,
         posterior=c.posterior("in_vain" if with_hits else "event"),
         draw=lambda: [picture for part in parts for picture in part.pictures()],
@@ -114,7 +116,7 @@ def _each_hit(c: Comparison) -> _Part:
 
     main = number(Prior(c.of.prior.others, c.of.prior.events))
     each, ratios = main.each, main.ratios
-    order = sorted(ratios, key=lambda i: -abs(np.log(ratios[i].value)))
+    order = main.order
     findings = [
         worded("burden.per_hit", ratios[i], one=each[i], other=each[c.ref], **of) for i in order
     ]

@@ -32,6 +32,7 @@ Array = NDArray[np.float64]
     answers="representative",
     needs=("trials", "events", "hits", "offenders"),
     label="found out in a stop for something else",
+    rates=2,
 )
 def found_out(
     counts: Counts,
@@ -93,9 +94,9 @@ def found_out(
         )
     return Analysis(
         **framed("found_out", counts, other=other),
-        findings=[*(finding for x in found for finding in _findings(x)), *left_out(c)],
+        findings=[finding for x in found for finding in _findings(x)],
         estimates=[e for x in found for e in x.estimates],
-        assumptions=assumptions,
+        assumptions=[*assumptions, *left_out(c)],
         counts=counts,
         posterior=inference_data(
             {x.quantity: np.stack([x.of.draws_of(i) for i in c.shown], 1) for x in found[::-1]},

@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from plausible.fairness.counts.counts import Counts
-from plausible.fairness.estimation.comparison import index_of, needs, with_cases
+from plausible.fairness.estimation.comparison import index_of, needs, reference_of, with_cases
 from plausible.fairness.estimation.estimates import estimate
 from plausible.fairness.estimation.extremes import SHOWN
+from plausible.fairness.estimation.multiplicity import together
 from plausible.fairness.estimation.posteriors import (
     PRIORS,
     Prior,
@@ -20,7 +20,7 @@ from plausible.fairness.estimation.posteriors import (
 )
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
-from plausible.fairness.reporting.framing import framed, phrase, worded
+from plausible.fairness.reporting.framing import framed, gathered, phrase, worded
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import basis, sensitivity, spoken
 from plausible.inference.errors import DataError
@@ -38,7 +38,8 @@ __all__ = ["intersections"]
 def intersections(
     counts: Counts,
     *,
-    baseline: tuple[str, str] | None = None,
+    reference: str | None = None,
+    stratum: str | None = None,
     prior: Prior = PRIORS["uniform"],
     seed: int = 0,
 ) -> Analysis:
@@ -52,8 +53,8 @@ def intersections(
     Args:
         counts: trials and events by group (such as colour), with the other attribute (such as the
             price of the car) as strata.
-        baseline: the group and the stratum that stand for not having the attributes; the largest
-            of each by default.
+        reference: the group that stands for not having the first attribute; the largest by default.
+        stratum: the one that stands for not having the second; the largest by default.
         prior: of every rate.
         seed: of the draws.
 
@@ -67,7 +68,10 @@ def intersections(
     needs(counts, "trials", "events")
     n, k = counts.cells("trials"), counts.cells("events")
     with_cases(counts, n.sum(axis=0), counts.label_of("trials"))
-    g0, s0 = _reference(counts, n, baseline)
+    g0 = reference_of(counts, n.sum(axis=0), reference)
+    s0 = int(n.sum(axis=1).argmax()) if len(n) else 0
+    if stratum is not None:
+        s0 = index_of(str(counts.by), stratum, counts.strata)
     groups = n.shape[1]
     squares = [
         (g, s)
@@ -80,27 +84,27 @@ def intersections(
             f"Crossing {counts.group} and {counts.by or 'another attribute'} needs two of each "
             f"with {counts.label_of('trials')} in all four combinations."
         )
+    total = (groups - 1) * (len(counts.strata) - 1)
     squares = sorted(squares, key=lambda at: -n[at[1], at[0]])[: SHOWN // 2]
     rate = f"rate of {counts.label_of('events')} among {counts.label_of('trials')}"
 
     def square(g: int, s: int, prior: Prior) -> _Square:
         cells = np.array([(s, g), (s, g0), (s0, g), (s0, g0)]) @ [groups, 1]
         rates = Rates(k.ravel(), n.ravel(), prior, seed)
-        return _Square(rate, counts.groups[g], counts.strata[s], rates, cells.tolist())
+        return _Square(rate, counts.groups[g], counts.strata[s], rates, cells.tolist(), total)
 
     shown = [square(g, s, prior) for g, s in squares]
-    findings = [_finding(rate, x) for x in shown]
+    findings = gathered("intersections.excess", [_finding(rate, x) for x in shown])
     outside = any(x.apart.low < 0 or x.apart.high > 1 for x in shown)
-    total = (groups - 1) * (len(counts.strata) - 1)
-    if len(squares) < total:
-        values = {"total": total, "shown": len(squares), "trials": counts.label_of("trials")}
-        findings.append(worded("intersections.left_out", **values))
+    values = {"total": total, "shown": len(squares), "trials": counts.label_of("trials")}
+    left_out = [phrase("intersections.left_out", **values)] if len(squares) < total else []
     return Analysis(
         **framed("intersections", counts),
         findings=findings,
         estimates=[e for x in shown for e in (x.seen, x.apart, x.excess, x.times)],
         assumptions=[
             *basis(counts, prior),
+            *left_out,
             phrase("intersections.apart", group=counts.groups[g0], stratum=counts.strata[s0])
             + outside * phrase("intersections.outside"),
             *sensitivity(under_priors(lambda other: square(*squares[0], other).excess)),
@@ -130,10 +134,17 @@ class _Square:
         stratum: who has the second.
         rates: of all cells.
         cells: indices of both attributes, the second alone, the first alone, and neither.
+        squares: how many are told together.
     """
 
     def __init__(
-        self, rate: str, group: str, stratum: str, rates: Rates, cells: Sequence[int]
+        self,
+        rate: str,
+        group: str,
+        stratum: str,
+        rates: Rates,
+        cells: Sequence[int],
+        squares: int,
     ) -> None:
         both, only_s, only_g, neither = (rates.draws_of(i) for i in cells)
         self.group, self.stratum = group, stratum
@@ -147,7 +158,7 @@ class _Square:
             words=f"{rate} that both predict apart",
             **at,
         )
-        self.excess = estimate(
+        excess = estimate(
             "excess",
             self.excess_draws,
             "difference",
@@ -155,29 +166,19 @@ class _Square:
             counted=counted,
             **at,
         )
-        self.times = estimate(
+        times = estimate(
             "excess",
             both * neither / (only_s * only_g),
             "ratio",
             words=f"excess ratio of the {rate}",
             **at,
         )
-
-
-def _reference(
-    counts: Counts, n: NDArray[np.int64], baseline: tuple[str, str] | None
-) -> tuple[int, int]:
-    if baseline is None:
-        return int(n.sum(axis=0).argmax()), int(n.sum(axis=1).argmax()) if len(n) else 0
-    group, stratum = baseline
-    return (
-        index_of(counts.group, group, counts.groups),
-        index_of(str(counts.by), stratum, counts.strata),
-    )
+        self.excess, self.times = (together([e], squares)[0] for e in (excess, times))
 
 
 def _finding(rate: str, x: _Square) -> Finding:
-    alike = x.times.direction == x.excess.direction
-    scale = phrase(f"intersections.{'same' if alike else 'other'}_scale", times=x.times)
-    values = {"rate": rate, "seen": spoken(x.seen), "apart": x.apart, "scale": scale}
-    return worded("intersections.excess", x.excess, **values)
+    told = x.excess.credible_direction
+    case = "depends" if told and x.times.credible_direction != told else ""
+    values = {"rate": rate, "seen": spoken(x.seen), "apart": x.apart, "times": x.times}
+    more = "less" if told < 0 else "more"
+    return worded("intersections.excess", x.excess, case, more=more, **values)

@@ -43,7 +43,7 @@ def stopped_share(x_rate: Array, believed: Array, separation: float, threshold: 
     return x_rate * special.ndtr(separation - at) + (1 - x_rate) * special.ndtr(-at)
 
 
-@analysis("found-out-under-profile", answers="representative", needs=("rates",))
+@analysis("found-out-under-profile", answers="representative", needs=("rates",), rates=2)
 def found_out_under_profile(
     x_rates: Mapping[str, Rate],
     *,

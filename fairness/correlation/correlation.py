@@ -74,8 +74,6 @@ def correlation(
     whole = main.estimate("correlation", words)
     findings = [_direction(names, whole, main.r, len(a)), _by_chance(main, searched)]
     estimates, draws = [whole], {"correlation": main.draws(seed)}
-    if left:
-        findings.append(worded("correlation.left_out", left=left))
     if t is not None:
         for z, name in zip((a, b), names, strict=True):
             if np.ptp(np.diff(z)) <= 1e-12 * np.ptp(z):
@@ -103,6 +101,7 @@ def correlation(
         findings=findings,
         estimates=estimates,
         assumptions=[
+            *([phrase("correlation.left_out", left=left)] if left else []),
             *assumed("correlation", prior=prior_in_words(prior)),
             *([phrase("correlation.walks")] if t is not None and len(a) <= _LONG else []),
             under_each(f"the {words}", main.under_priors()),

@@ -1,6 +1,6 @@
 """A quantity of each group next to that of a reference: which groups, and every number of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from plausible.fairness.counts.counts import Counts
 from plausible.fairness.estimation.estimates import Estimate
-from plausible.fairness.estimation.extremes import extremes
+from plausible.fairness.estimation.extremes import extremes, relevance
+from plausible.fairness.estimation.multiplicity import together
 from plausible.fairness.estimation.posteriors import (
     PRIORS,
     Draws,
@@ -28,7 +29,6 @@ __all__ = [
     "index_of",
     "needs",
     "reference_of",
-    "widest",
     "with_cases",
 ]
 
@@ -69,12 +69,17 @@ class Contrasts:
     @cached_property
     def gaps(self) -> dict[int, Estimate]:
         """Differences from the reference; none for itself."""
-        return {i: self.of.difference(self.quantity, i, self.ref, self.words) for i in self._others}
+        return self._told(self.of.difference)
 
     @cached_property
     def ratios(self) -> dict[int, Estimate]:
         """Ratios to the reference; none for itself."""
-        return {i: self.of.ratio(self.quantity, i, self.ref, self.words) for i in self._others}
+        return self._told(self.of.ratio)
+
+    @cached_property
+    def order(self) -> list[int]:
+        """The other groups, those first that a reader has to know of first; see `relevance`."""
+        return sorted(self.gaps, key=lambda i: relevance(self.gaps[i], self.of.size(i)))
 
     @property
     def estimates(self) -> list[Estimate]:
@@ -83,12 +88,21 @@ class Contrasts:
 
     @property
     def clearest(self) -> int | None:
-        """The group whose whole difference lies farthest from zero; None without another group."""
-        return widest(self.gaps) if self.gaps else None
+        """The first of `order`; None without another group."""
+        return self.order[0] if self.gaps else None
+
+    @property
+    def pairs(self) -> int:
+        """How many groups are compared with the reference, shown or not."""
+        return len(self._others)
 
     @property
     def _others(self) -> list[int]:
         return [i for i in self.shown if i != self.ref and self.ref in self.shown]
+
+    def _told(self, compared: Callable[[str, int, int, str], Estimate]) -> dict[int, Estimate]:
+        each = [compared(self.quantity, i, self.ref, self.words) for i in self._others]
+        return dict(zip(self._others, together(each, self.pairs), strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +123,11 @@ class Comparison(Contrasts):
     whole: NDArray[np.int64]
     sizes: NDArray[np.int64]
     cases: str
+
+    @property
+    def pairs(self) -> int:
+        """How many groups are compared with the reference, shown or not."""
+        return int((self.whole > 0).sum()) - 1
 
     @property
     def reference(self) -> str:
@@ -265,8 +284,3 @@ def index_of(kind: str, name: str, names: Iterable[str]) -> int:
     if name not in accepted:
         raise UnknownName(kind, name, accepted)
     return accepted.index(name)
-
-
-def widest(gaps: Mapping[int, Estimate]) -> int:
-    """The index of the difference whose whole interval lies farthest from no effect."""
-    return max(gaps, key=lambda i: gaps[i].clearance)

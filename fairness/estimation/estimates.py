@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from plausible.fairness.counts.counts import line
 from plausible.inference.errors import DataError
@@ -14,12 +15,14 @@ __all__ = ["DRAWS", "LEVEL", "TAILS", "Cases", "Estimate", "Measure", "digits", 
 
 LEVEL = 0.95
 DRAWS = 40_000
+_FEW = 50  # draws, below which their share says little
 # Probabilities of the lower end, the middle and the upper end of an interval.
 TAILS = ((1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2)
 
 Measure = Literal["share", "difference", "ratio", "correlation", "count", "nats"]
 # The value that means "no effect" of each measure that has one.
 _NULL = {"difference": 0.0, "ratio": 1.0, "correlation": 0.0}
+_NULLS = {"difference": "zero", "ratio": "1", "correlation": "zero"}
 
 
 class Cases(NamedTuple):
@@ -50,6 +53,9 @@ class Estimate:
         counted: a difference as it was counted, without a prior; None where nothing was counted.
         counts: events and trials of the group, then those of the reference; empty for a number
             that does not rest on counts of one kind.
+        doubt: probability of the other side of no effect, or of none, by the prior that speaks most
+            against the side on which the value lies; None where there are no sides.
+        comparisons: with how many comparisons, itself included, a sentence tells it together.
     """
 
     quantity: str
@@ -65,6 +71,8 @@ class Estimate:
     words: str = ""
     counted: float | None = None
     counts: tuple[Cases, ...] = ()
+    doubt: float | None = None
+    comparisons: int = 1
 
     @property
     def who(self) -> str:
@@ -88,18 +96,33 @@ class Estimate:
 
     @property
     def credible_direction(self) -> int:
-        """The direction, or 0 where the counts do not lie on the same side.
+        r"""The direction that a sentence tells: 1, -1, or 0 where these data do not tell it.
 
-        Of few cases the prior can say what no count does: 0 of 10 is put above 1 in 1,000.
+        The interval, which holds 95 % for this comparison alone, has to lie on one side; and so do
+        the counts, whatever the prior, with all comparisons allowed for:
+
+        .. math:: \text{doubt} \le \frac{1 - \text{level}}{2\, \text{comparisons}}
         """
-        counted = self.direction if self.counted is None else self.counted
-        return self.direction if counted * self.direction > 0 else 0
+        return 0 if self._why_not else self.direction
 
     @property
     def undecided(self) -> str:
         """Why the direction is not credible, as the end of a sentence about the interval."""
-        null = {"difference": "zero", "ratio": "1", "correlation": "zero"}[self.measure]
-        return f"keeps off {null} by the prior alone" if self.direction else f"covers {null}"
+        return self._why_not.format(null=_NULLS[self.measure])
+
+    @property
+    def _why_not(self) -> str:
+        counted = self.direction if self.counted is None else self.counted
+        if not self.direction:
+            return "covers {null}"
+        most, doubt = (1 - self.level) / 2, self.doubt or 0.0
+        if counted * self.direction <= 0 or doubt > most:
+            return "keeps off {null} by the prior alone"
+        if doubt > most / self.comparisons:
+            return (
+                f"keeps off {{null}}, but not after allowing for {self.comparisons:,} comparisons"
+            )
+        return ""
 
     @property
     def clearance(self) -> float:
@@ -162,9 +185,22 @@ def estimate(
     method: Literal["linear", "inverted_cdf"] = "linear" if finite else "inverted_cdf"
     low, middle, high = np.quantile(values, TAILS, method=method).tolist()
     value = middle if measure == "ratio" else float(values.mean())
-    null = _NULL.get(measure)
-    above = None if null is None else float((values > null).mean())
+    if (null := _NULL.get(measure)) is None:
+        return Estimate(quantity, value, low, high, measure, LEVEL, **address)
+    above = float((values > null).mean())
+    address.setdefault("doubt", _doubt(values, null, measure))
     return Estimate(quantity, value, low, high, measure, LEVEL, above, **address)
+
+
+def _doubt(values: NDArray[np.float64], null: float, measure: Measure) -> float:
+    """The share of draws on the lesser side; that of a normal distribution where they are few."""
+    few = _FEW / len(values)
+    counted = float(min((values >= null).mean(), (values <= null).mean()))
+    with np.errstate(divide="ignore"):
+        away = np.log(values) if measure == "ratio" else values - null
+    if counted > few or not np.isfinite(away).all() or not (spread := float(away.std())):
+        return counted
+    return max(counted, min(float(special.ndtr(-abs(away.mean()) / spread)), few))
 
 
 def _apart(numbers: list[float], least: int, signed: bool) -> list[str]:

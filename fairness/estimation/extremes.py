@@ -1,4 +1,4 @@
-"""Of many groups those that a reader sees: the ones that lie highest and lowest."""
+"""Of many groups those that a reader sees, and sees first."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.posteriors import Rates
 
-__all__ = ["SHOWN", "clearest", "extremes"]
+__all__ = ["SHOWN", "clearest", "extremes", "relevance"]
 
 # Groups that a table or a picture can show and still be read.
 SHOWN = 12
+_TINY = 20  # cases of a group, below which its rate is an anecdote
 
 
 def extremes(rates: Rates, known: Sequence[int], keep: int) -> list[int]:
@@ -47,3 +49,19 @@ def clearest(low: NDArray[np.float64], high: NDArray[np.float64], keep: Sequence
     rest = np.setdiff1d(others, top)
     bottom = rest[np.argsort(high[rest], kind="stable")][: room - len(top)]
     return sorted({*keep, *top.tolist(), *bottom.tolist()})
+
+
+def relevance(gap: Estimate, cases: float | None) -> tuple[bool, bool, float]:
+    """The place of a comparison among others: the smaller, the more it leads.
+
+    Groups of fewer than 20 cases come last, and comparisons that these data do not decide after
+    those that they do. Of these, the one leads that concerns most cases: the least difference
+    that the interval holds, times the cases of the group.
+
+    Args:
+        gap: of the group.
+        cases: of the group; None where the number does not rest on counts.
+    """
+    told = bool(gap.credible_direction)
+    weight = cases if told and cases else 1.0
+    return cases is not None and cases < _TINY, not told, -gap.clearance * weight

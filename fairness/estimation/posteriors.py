@@ -17,6 +17,7 @@ __all__ = ["PRIORS", "Draws", "Prior", "Rates", "inference_data", "shares", "und
 Array = NDArray[np.float64]
 _POINTS = 2000  # of the quadrature over one rate; ten times more move no interval by 1e-5
 _LOG_RATIOS = (-60.0, 60.0)
+_SCORES = np.linspace(-8, 8, 601)  # normal scores, for probabilities far out
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,33 @@ class Rates:
         trials = np.maximum(events + self.b - self.prior.others, 1)
         return float(events[i] / trials[i] - events[j] / trials[j])
 
+    def size(self, i: int) -> float:
+        """The trials of group i."""
+        return float(self.trials[i])
+
+    def doubt(self, i: int, j: int) -> float:
+        r"""Probability that the rates lie the other way round than the shares that were counted.
+
+        Of all priors the one is taken that speaks most against the counted side. For k_i / n_i
+        above k_j / n_j
+
+        .. math:: P(\theta_i \le \theta_j), \quad \theta_i \sim \mathrm{Beta}(k_i,\;
+                  n_i - k_i + 1), \quad \theta_j \sim \mathrm{Beta}(k_j + 1,\; n_j - k_j)
+
+        which is the one-sided p-value of Fisher's exact test: where the rates are equal, it is
+        small no more often than it says, however few the cases are.
+
+        Source: Altham, Exact Bayesian analysis of a 2 x 2 contingency table, and Fisher's "exact"
+        significance test (1969).
+        """
+        high, low = (i, j) if self.counted(i, j) > 0 else (j, i)
+        k, others = self.events, self.trials - self.events
+        if k[high] <= 0 or others[low] <= 0:
+            return 1.0
+        shares, density = special.ndtr(_SCORES), np.exp(-(_SCORES**2) / 2)
+        below = special.betaincinv(k[low] + 1, others[low], shares)
+        return float(np.average(special.betainc(k[high], others[high] + 1, below), weights=density))
+
     def estimate(self, quantity: str, i: int, words: str = "") -> Estimate:
         """The rate of group i: exact mean and exact central interval."""
         low, _, high = special.betaincinv(self.a[i], self.b[i], TAILS).tolist()
@@ -153,9 +181,11 @@ class Rates:
         )
 
     def address(self, i: int, j: int | None = None) -> dict[str, Any]:
-        """The groups of an estimate, their counts, and the difference between these."""
+        """The groups of an estimate, their counts, and how these differ."""
         of = _groups(self.names, i, j) | {"counts": self.cases(i, j)}
-        return of if j is None else of | {"counted": self.counted(i, j)}
+        if j is None:
+            return of
+        return of | {"counted": self.counted(i, j), "doubt": self.doubt(i, j)}
 
     def cases(self, *groups: int | None) -> tuple[Cases, ...]:
         """Events and trials of each of these groups; None is left out."""
@@ -206,10 +236,12 @@ class Draws:
         quotient = self.draws[i] / self.draws[j]
         return estimate(quantity, quotient, "ratio", words=words, **self._address(i, j))
 
+    def size(self, i: int) -> float | None:
+        """The trials of group i; None where the quantity does not rest on counts."""
+        return None if self._counts is None else self._counts.size(i)
+
     def _address(self, i: int, j: int) -> dict[str, Any]:
-        counted = None if self._counts is None else self._counts.counted(i, j)
-        counts = () if self._counts is None else self._counts.cases(i, j)
-        return _groups(self.names, i, j) | {"counted": counted, "counts": counts}
+        return _groups(self.names, i, j) if self._counts is None else self._counts.address(i, j)
 
 
 def _groups(names: Sequence[str], i: int, j: int | None = None) -> dict[str, Any]:

@@ -8,8 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plausible.fairness.counts.counts import Counts
-from plausible.fairness.estimation.comparison import compare, needs, with_cases
+from plausible.fairness.estimation.comparison import compare, needs, reference_of, with_cases
 from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
+from plausible.fairness.estimation.multiplicity import together
 from plausible.fairness.estimation.posteriors import (
     PRIORS,
     Prior,
@@ -31,7 +32,13 @@ _COLUMNS = (50, 40, 25, 25)  # of dots, by the number of panels
 
 
 @analysis("prosecutor", answers="bayes", needs=("trials", "events"), label="prosecutor's fallacy")
-def prosecutor(counts: Counts, *, prior: Prior = PRIORS["uniform"], seed: int = 0) -> Analysis:
+def prosecutor(
+    counts: Counts,
+    *,
+    reference: str | None = None,
+    prior: Prior = PRIORS["uniform"],
+    seed: int = 0,
+) -> Analysis:
     r"""What belonging to a group says about an event, and what the event says about the group.
 
     The evidence is the group, the hypothesis is the event. With n trials and k events in group g,
@@ -45,6 +52,8 @@ def prosecutor(counts: Counts, *, prior: Prior = PRIORS["uniform"], seed: int = 
 
     Args:
         counts: with trials and events, where an event is what is looked for.
+        reference: the group that the one with the highest rate is compared with; the largest by
+            default, and the largest other one where it has the highest rate itself.
         prior: of the rate of events in every group.
         seed: of the draws.
 
@@ -52,16 +61,17 @@ def prosecutor(counts: Counts, *, prior: Prior = PRIORS["uniform"], seed: int = 
         The analysis; its posterior has "event_given_group" and "group_given_event", by group.
 
     Raises:
-        UnknownName: for counts without trials or events.
-        DataError: if there are no trials.
+        UnknownName: for counts without trials or events, or a reference that is not there.
+        DataError: if there are no trials, or none of the reference.
     """
     needs(counts, "trials", "events")
     k, n, names = counts["events"], counts["trials"], counts.groups
     trials, events = counts.label_of("trials"), counts.label_of("events")
     known = with_cases(counts, n, trials)
     means = Rates(k, n, prior)
-    # By its prior alone a group of few without an event would have the highest rate.
-    top = max(known, key=lambda i: (k[i] > 0, means.estimate("", i).value))
+    ref = reference_of(counts, n, reference)
+    # By chance a group of few can have the highest rate, and by its prior alone without an event.
+    top = max(known, key=lambda i: (k[i] > 0, means.estimate("", i).low))
     c = compare(
         counts,
         "events",
@@ -97,18 +107,19 @@ def prosecutor(counts: Counts, *, prior: Prior = PRIORS["uniform"], seed: int = 
         findings.append(worded("prosecutor.two_directions", swapped, **both, **of))
         estimates += [*reverse.values(), swapped]
     if len(known) > 1:
-        rest = max((i for i in known if i != top), key=lambda i: n[i])
-        gap = c.of.difference(c.quantity, top, rest, c.words)
+        rest = max((i for i in known if i != top), key=lambda i: (i == ref, n[i]))
+        (gap,) = together([c.of.difference(c.quantity, top, rest, c.words)], len(known) - 1)
         pair = (each[top], c.of.estimate(c.quantity, rest, c.words))
         findings.append(every_search(pair, gap, events))
         estimates.append(gap)
     return Analysis(
         **framed("prosecutor", counts),
-        findings=[*findings, *left_out(c)],
+        findings=findings,
         estimates=estimates,
         assumptions=[
             phrase("prosecutor.roles", counts=counts, events=events, trials=trials),
             *basis(counts, prior),
+            *left_out(c),
             phrase("prosecutor.cells", counts=counts, events=events),
             *sensitivity(
                 under_priors(lambda p: _complement(c.under(p).estimate("", top), wrong.words))
@@ -127,7 +138,7 @@ def prosecutor(counts: Counts, *, prior: Prior = PRIORS["uniform"], seed: int = 
                 f"Of 1,000 {trials} of each {counts.group}, those that count as {events}.",
             )
         ],
-        details={"singled_out": names[top]},
+        details={"reference": names[ref], "singled_out": names[top]},
     )
 
 

@@ -84,11 +84,11 @@ def proxies(
             worded("proxies.accuracy", better, group=group, right=right, plain=plain),
             *_strongest(group, alone),
             *(score.findings if score else []),
-            *used.left_out,
         ],
         estimates=[gain, *areas, right, plain, better, *(score.estimates if score else [])],
         assumptions=[
             phrase("proxies.rows", used=len(g), total=used.total, how=how),
+            *used.left_out,
             *assumed("proxies", group=group),
             *([phrase("proxies.score", outcome=outcome)] if score else []),
             _sensitivity(X, g, train, group, base, seed),

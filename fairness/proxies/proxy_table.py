@@ -15,7 +15,6 @@ from plausible.fairness.estimation.logistic import halves
 from plausible.fairness.proxies.determined import determines
 from plausible.fairness.proxies.features import Features, features
 from plausible.fairness.proxies.samples import sample
-from plausible.fairness.reporting.analysis import Finding
 from plausible.fairness.reporting.wording import listed
 from plausible.inference.errors import DataError, UnknownName
 
@@ -46,7 +45,7 @@ class Prepared:
     outcome: Whole | None
     total: int
     sampled: bool
-    left_out: Sequence[Finding]
+    left_out: Sequence[str]
 
 
 def prepare(
@@ -111,7 +110,7 @@ def prepare(
             "Left out are columns that do not vary or in which hardly any value occurs twice: "
             f"{listed(used.skipped)}."
         )
-    return Prepared(used, g, names, answers, total, sampled, [Finding(text) for text in texts])
+    return Prepared(used, g, names, answers, total, sampled, texts)
 
 
 def _kept(of: pd.Series, group: str) -> tuple[tuple[str, ...], list[str]]:

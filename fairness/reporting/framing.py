@@ -13,9 +13,9 @@ from typing import Any
 from plausible.fairness.counts.counts import Counts
 from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.reporting.analysis import Finding
-from plausible.fairness.reporting.wording import cause
+from plausible.fairness.reporting.wording import cause, listed
 
-__all__ = ["assumed", "framed", "phrase", "worded"]
+__all__ = ["assumed", "framed", "gathered", "phrase", "worded"]
 
 
 def framed(
@@ -79,9 +79,29 @@ def worded(place: str, e: Estimate | None = None, case: str = "", /, **values: A
     if e is not None and case not in texts:
         case = "clear" if e.credible_direction else "unclear"
         values["side"] = texts.get("sides", ("higher", "lower"))[e.direction < 0]
-    values["start"] = texts.get("start", "").format_map(values)
+    if "{start}" in texts[case]:
+        values["start"] = texts["start"].format_map(values)
     caveat = texts.get(f"caveat_{case}", texts.get("caveat", ""))
     return Finding(texts[case].format_map(values), caveat.format_map(values), e)
+
+
+def gathered(place: str, findings: Sequence[Finding], **values: Any) -> list[Finding]:
+    """Findings of one kind, of which those that these data do not decide share one sentence.
+
+    Args:
+        place: the section; its text `undecided` has "{names}".
+        findings: each with a number that has a direction.
+        values: for the other fields in the text.
+    """
+    undecided = [f for f in findings if f.estimate and not f.estimate.credible_direction]
+    if len(undecided) < 2:
+        return list(findings)
+    numbers = [f.estimate for f in undecided if f.estimate]
+    names = listed([f"{e.group}{f' ({e.stratum})' * bool(e.stratum)}" for e in numbers])
+    first = list(findings).index(undecided[0])
+    rest = [f for f in findings if f not in undecided]
+    together = worded(place, numbers[0], "undecided", names=names, **values)
+    return [*rest[:first], together, *rest[first:]]
 
 
 def _at(place: str) -> Any:

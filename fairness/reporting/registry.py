@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, get_args
+from functools import wraps
+from typing import Any, Literal, TypeVar, cast, get_args
 
+from plausible.fairness.estimation.multiplicity import on_page
 from plausible.inference.errors import DataError, UnknownName
 from plausible.inference.lazy import LazyTable
 
@@ -101,6 +103,7 @@ class Registered:
         most: largest number of groups, in strata of groups and strata together.
         strata: least number of strata.
         label: as an audit calls it where it cannot be run.
+        rates: how many rates it compares between groups.
     """
 
     name: str
@@ -111,6 +114,7 @@ class Registered:
     most: int
     strata: int
     label: str
+    rates: int
 
 
 _registered: dict[str, Registered] = {}
@@ -125,11 +129,12 @@ def analysis(
     most: int = _ANY_NUMBER,
     strata: int = 0,
     label: str | None = None,
+    rates: int = 1,
 ) -> Callable[[F], F]:
     """Register a function as an analysis: audits run it, and reports know what it answers.
 
     An audit calls it with counts, and with `reference`, `seed` or `threshold` where it has a
-    parameter of that name. The function itself stays as it is.
+    parameter of that name.
 
     Args:
         name: as in the `Analysis` that the function returns.
@@ -139,6 +144,8 @@ def analysis(
         most: largest number of groups, in strata of groups and strata together.
         strata: least number of strata.
         label: as an audit calls it where it cannot be run; the name by default.
+        rates: how many rates it compares between groups. Its sentences allow for the comparisons
+            of all of them, and on a page for those of the page's other analyses; see `together`.
 
     Raises:
         UnknownName: for a question or a need that is not in the lists.
@@ -150,18 +157,33 @@ def analysis(
         if need not in _NEEDS:
             raise UnknownName("need of an analysis", need, _NEEDS)
 
-    def register(function: F) -> F:
+    def register(given: F) -> F:
+        function = _counted(given, rates)
         place = f"{function.__module__}:{function.__qualname__}"
         owner = _place(name)
         if owner not in (None, place):
             raise DataError(f"The analysis {name!r} is {owner}: give {place} another name.")
         words = label or name.replace("-", " ")
         _registered[name] = Registered(
-            name, function, answers, tuple(needs), groups, most, strata, words
+            name, function, answers, tuple(needs), groups, most, strata, words, rates
         )
         return function
 
     return register
+
+
+def _counted(function: F, rates: int) -> F:
+    """The function on a page of its own, unless it is called for another one."""
+    if "on_page" in vars(function):  # by another name of the same analysis
+        return function
+
+    @wraps(function)
+    def on_its_page(*args: Any, **options: Any) -> Any:
+        with on_page(rates):
+            return function(*args, **options)
+
+    vars(on_its_page)["on_page"] = True
+    return cast(F, on_its_page)
 
 
 def names() -> list[str]:

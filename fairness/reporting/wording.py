@@ -12,6 +12,7 @@ from plausible.fairness.estimation.posteriors import Prior
 from plausible.fairness.reporting.analysis import Finding
 
 __all__ = [
+    "allowance",
     "basis",
     "cause",
     "compared",
@@ -32,7 +33,9 @@ _PEOPLE = (1_000, 100_000, 10_000_000)
 
 
 def comparisons(what: str, contrasts: Contrasts, *, ratios: bool = True) -> list[Finding]:
-    """How each group compares with the reference, the clearest difference first.
+    """How each group compares with the reference, in the order of `Contrasts.order`.
+
+    Groups of which these data do not tell share a sentence.
 
     Args:
         what: begins the sentences, such as "The rate of hits among searches".
@@ -40,10 +43,26 @@ def comparisons(what: str, contrasts: Contrasts, *, ratios: bool = True) -> list
         ratios: whether sentences give the ratios too.
     """
     c = contrasts
-    return [
-        compared(what, c.each[i], c.each[c.ref], c.gaps[i], c.ratios[i] if ratios else None)
-        for i in sorted(c.gaps, key=lambda i: -c.gaps[i].clearance)
-    ]
+    undecided = [i for i in c.order if not c.gaps[i].credible_direction]
+    findings = []
+    for i in c.order:
+        if i not in undecided or len(undecided) == 1:
+            ratio = c.ratios[i] if ratios else None
+            findings.append(compared(what, c.each[i], c.each[c.ref], c.gaps[i], ratio))
+        elif i == undecided[0]:
+            findings.append(_not_told(what, c.each[c.ref], [c.gaps[i] for i in sorted(undecided)]))
+    return findings
+
+
+def _not_told(what: str, reference: Estimate, gaps: Sequence[Estimate]) -> Finding:
+    """Of which groups these data do not tell on which side of the reference they lie."""
+    reasons = dict.fromkeys(gap.undecided for gap in gaps)
+    text = (
+        f"{what} is {spoken(reference)} for {reference.group}. Whether it is higher or lower for "
+        f"{listed([gap.group for gap in gaps])}, these data do not tell: the interval of each "
+        f"difference {' or '.join(reasons)}."
+    )
+    return Finding(text, estimate=reference)
 
 
 def compared(
@@ -59,6 +78,7 @@ def compared(
         ratio: the first over the second, where that is wanted too.
     """
     first, second = _alike(one, other)
+    caveat = ""
     if not gap.credible_direction:
         text = (
             f"{what} is {first} for {gap.group} and {second} for {gap.reference}. The interval of "
@@ -70,7 +90,18 @@ def compared(
             f"{what} is {side} for {gap.group}, {first}, than for {gap.reference}, "
             f"{second}: a difference of {gap}{f', or {ratio}' if ratio else ''}."
         )
-    return Finding(text, estimate=gap)
+        caveat = allowance(gap)
+    return Finding(text, caveat, gap)
+
+
+def allowance(gap: Estimate) -> str:
+    """That a sentence on one of several comparisons allows for all of them."""
+    if gap.comparisons == 1:
+        return ""
+    return (
+        f"Told with all {gap.comparisons:,} comparisons of this page allowed for; the interval "
+        "holds 95 % for this one alone."
+    )
 
 
 def sensitivity(headlines: Mapping[str, Estimate]) -> list[str]:
@@ -153,24 +184,19 @@ def silent(counts: Counts, names: Sequence[str], cases: str) -> list[str]:
     return sentences
 
 
-def left_out(comparison: Comparison) -> list[Finding]:
+def left_out(comparison: Comparison) -> list[str]:
     """What a reader does not see: groups without data, and those between the extremes."""
     names, sizes, shown = comparison.counts.groups, comparison.sizes, comparison.shown
-    findings = []
+    texts = []
     empty = [name for name, size in zip(names, sizes, strict=True) if not size]
-    findings += [
-        Finding(text) for text in silent(comparison.counts, empty, f"no {comparison.cases} were")
-    ]
+    texts += silent(comparison.counts, empty, f"no {comparison.cases} were")
     if len(shown) < len(sizes) - len(empty):
-        findings.append(
-            Finding(
-                f"Of {len(sizes):,} groups, {len(shown)} are shown: the one that all are compared "
-                "with, and those whose intervals lie highest and lowest.",
-                caveat="The extremes of this many groups differ by chance alone; partial pooling "
-                "takes that into account.",
-            )
+        texts.append(
+            f"Of {len(sizes):,} groups, {len(shown)} are shown: the one that all are compared "
+            "with, and those whose intervals lie highest and lowest. The extremes of so many "
+            "groups differ by chance alone; sentences allow for all of them."
         )
-    return findings
+    return texts
 
 
 def tally(gaps: Iterable[Estimate]) -> dict[str, int]:
@@ -181,8 +207,9 @@ def tally(gaps: Iterable[Estimate]) -> dict[str, int]:
 
 def listed(names: Sequence[str], most: int = SHOWN) -> str:
     """Names in a sentence, and how many more there are."""
-    more = f" and {len(names) - most:,} others" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most:,} others"
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def natural(share: Estimate, people: int = 0) -> tuple[int, str]:

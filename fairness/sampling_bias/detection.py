@@ -11,8 +11,8 @@ from plausible.fairness.estimation.estimates import estimate
 from plausible.fairness.estimation.extremes import SHOWN
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates, inference_data
 from plausible.fairness.estimation.rounded import CountedRate, Rate
-from plausible.fairness.reporting.analysis import Analysis, Finding
-from plausible.fairness.reporting.framing import assumed, framed, worded
+from plausible.fairness.reporting.analysis import Analysis
+from plausible.fairness.reporting.framing import assumed, framed, phrase
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import listed, records, under_each
 from plausible.fairness.sampling_bias.detection_figure import draw_detection
@@ -107,8 +107,6 @@ def detection(
     if both:
         more_findings, more = from_surveys(both, alone, ref, use_called, arrests_called)
         findings, estimates = [*findings, *more_findings], [*estimates, *more]
-    findings += left_out(rates, shown, both, asked, use_called)
-    findings += _empty(arrests)
     best = {g: both.get(g, alone[g]) for g in shown}
     of = [*sources, *(source for x in both_given for source in x.sources)]
     named = {"arrests": arrests_called, "use": use_called, "group": group}
@@ -119,6 +117,8 @@ def detection(
         assumptions=[
             *assumed("detection", prior=prior, detection=detection_prior, **named),
             *(line for x in both_given for line in records(x)),
+            *left_out(rates, shown, both, asked, use_called),
+            *_empty(arrests),
             *_given(rates, asked, shown, use_called, arrests_called),
             _sensitivity(measured(rates[ref], None), rates[ref], ref, use_called, seed),
         ],
@@ -147,7 +147,7 @@ def _rates(given: Counts | Mapping[str, Rate] | None) -> dict[str, Rate]:
     return {g: CountedRate(int(k), int(n)) for g, k, n in rows if n}
 
 
-def _empty(arrests: Counts | Mapping[str, Rate]) -> list[Finding]:
+def _empty(arrests: Counts | Mapping[str, Rate]) -> list[str]:
     """That groups in which nobody was counted are left out."""
     if not isinstance(arrests, Counts):
         return []
@@ -155,7 +155,7 @@ def _empty(arrests: Counts | Mapping[str, Rate]) -> list[Finding]:
     empty = [name for name, size in pairs if not size]
     if not empty:
         return []
-    return [worded("detection.empty", names=listed(empty), trials=arrests.label_of("trials"))]
+    return [phrase("detection.empty", names=listed(empty), trials=arrests.label_of("trials"))]
 
 
 def _check(

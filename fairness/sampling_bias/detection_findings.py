@@ -12,7 +12,7 @@ from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.rounded import Rate
 from plausible.fairness.reporting.analysis import Finding, Table
 from plausible.fairness.reporting.framing import phrase, worded
-from plausible.fairness.reporting.wording import comparisons
+from plausible.fairness.reporting.wording import comparisons, listed
 from plausible.fairness.sampling_bias.measurement import Measurement, contraction
 
 __all__ = ["GroupPosterior", "from_arrests", "from_surveys", "left_out", "upper", "verdicts"]
@@ -122,15 +122,15 @@ def left_out(
     both: Mapping[str, GroupPosterior],
     asked: Mapping[str, Rate],
     use: str,
-) -> list[Finding]:
+) -> list[str]:
     """Groups that are not shown, and those that no survey asked."""
-    findings = []
+    texts = []
     if len(shown) < len(rates):
-        findings.append(worded("detection.extremes", groups=len(rates), shown=len(shown)))
+        texts.append(phrase("detection.extremes", groups=len(rates), shown=len(shown)))
     unasked = [g for g in shown if g not in both]
     if asked and unasked:
-        findings.append(worded("detection.unasked", names=", ".join(unasked), use=use))
-    return findings
+        texts.append(phrase("detection.unasked", names=listed(unasked), use=use))
+    return texts
 
 
 def verdicts(

@@ -5,9 +5,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plausible.fairness.counts.counts import Counts
-from plausible.fairness.estimation.comparison import needs, reference_of, widest, with_cases
+from plausible.fairness.estimation.comparison import needs, reference_of, with_cases
 from plausible.fairness.estimation.estimates import Estimate, estimate
-from plausible.fairness.estimation.extremes import SHOWN
+from plausible.fairness.estimation.extremes import SHOWN, relevance
+from plausible.fairness.estimation.multiplicity import together
 from plausible.fairness.estimation.posteriors import (
     PRIORS,
     Prior,
@@ -16,7 +17,7 @@ from plausible.fairness.estimation.posteriors import (
     under_priors,
 )
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
-from plausible.fairness.reporting.framing import assumed, framed, worded
+from plausible.fairness.reporting.framing import assumed, framed, gathered, worded
 from plausible.fairness.reporting.plots import curves
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import basis, sensitivity, silent, tally
@@ -29,7 +30,7 @@ Array = NDArray[np.float64]
 _LEVELS = 50
 
 
-@analysis("calibration", answers="bayes", needs=("score",))
+@analysis("calibration", answers="bayes", needs=("score",), rates=2)
 def calibration(
     counts: Counts, *, reference: str | None = None, prior: Prior = PRIORS["uniform"], seed: int = 0
 ) -> Analysis:
@@ -79,23 +80,29 @@ def calibration(
         at = {"group": names[i], "reference": names[ref], "words": words}
         return estimate("rate_at_equal_score", drawn, "difference", **at)
 
-    gaps = {i: gap(i, drawn) for i, drawn in draws.items()}
-    findings = [
-        worded("calibration.gap", gaps[i]) for i in sorted(gaps, key=lambda i: -gaps[i].clearance)
-    ]
+    told = together([gap(i, drawn) for i, drawn in draws.items()], len(known) - 1)
+    gaps = dict(zip(draws, told, strict=True))
+    order = sorted(gaps, key=lambda i: relevance(gaps[i], sizes[i]))
+    findings = gathered(
+        "calibration.gap",
+        [worded("calibration.gap", gaps[i]) for i in order],
+        words=words,
+        reference=names[ref],
+    )
     headlines = {}
     if gaps:
-        far = widest(gaps)
+        far = order[0]
         findings.insert(1, _level_by_level(counts, rates, far, ref, common[far]))
         headlines = under_priors(
             lambda p: gap(far, _standardised(counts, p, seed, far, ref, common[far]))
         )
     return Analysis(
         **framed("calibration", counts),
-        findings=[*findings, *_not_compared(counts, ref, known, shown, gaps)],
+        findings=findings or [worded("calibration.alone", name=names[ref], kind=counts.group)],
         estimates=list(gaps.values()),
         assumptions=[
             *basis(counts, prior),
+            *_not_compared(counts, ref, known, shown, gaps),
             *assumed("calibration"),
             *sensitivity(headlines),
         ],
@@ -137,25 +144,25 @@ def _level_by_level(
 ) -> Finding:
     """At how many levels each of two groups has the higher rate."""
     groups = len(counts.groups)
-    gaps = [rates.difference("", s * groups + one, s * groups + other) for s in levels.tolist()]
+    gaps = together(
+        [rates.difference("", s * groups + one, s * groups + other) for s in levels.tolist()]
+    )
     pair = {"one": counts.groups[one], "other": counts.groups[other]}
     return worded("calibration.levels", levels=len(gaps), **pair, **tally(gaps))
 
 
 def _not_compared(
     counts: Counts, ref: int, known: list[int], shown: list[int], gaps: dict[int, Estimate]
-) -> list[Finding]:
+) -> list[str]:
     """Groups that a reader would look for in vain, and why."""
     names, texts = counts.groups, []
-    if len(known) == 1:
-        texts.append(f"There is no other {counts.group} to compare {names[ref]} with.")
     if apart := [names[i] for i in shown if i != ref and i not in gaps]:
         texts.append(f"{', '.join(apart)} and {names[ref]} have no level in common: not compared.")
     if len(shown) < len(known):
         texts.append(f"Of {len(known):,} groups, the {len(shown)} largest are shown.")
     if empty := [names[i] for i in range(len(names)) if i not in known]:
         texts += silent(counts, empty, "nobody was")
-    return [Finding(text) for text in texts]
+    return texts
 
 
 def _curves(counts: Counts, rates: Rates, shown: list[int], ref: int) -> Picture:

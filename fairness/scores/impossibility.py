@@ -64,7 +64,7 @@ def clash(
     )
     rates, gap = list(contrasts.each.values()), contrasts.gaps[c.clearest]
     impossible = max(rates, key=lambda e: e.value).high > 1
-    case = ("same", "clear", "impossible")[abs(far.direction) * (1 + impossible)]
+    case = ("same", "clear", "impossible")[abs(far.credible_direction) * (1 + impossible)]
     side = "higher" if far.direction > 0 else "lower"
     values = {"far": far, "side": side, "one": rates[0], "other": rates[1]}
     return [worded("scores.clash", gap, case, **values)], [*rates, gap]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plausible.fairness.counts.counts import CONFUSION, Counts
-from plausible.fairness.estimation.comparison import Comparison, compare, needs, widest
+from plausible.fairness.estimation.comparison import Comparison, compare, needs
 from plausible.fairness.estimation.estimates import DRAWS
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding
@@ -86,7 +86,7 @@ def cell_rates(cells: Mapping[str, Array]) -> dict[str, Array]:
     return rates
 
 
-@analysis("scores", answers="bayes", needs=("decisions",), label="errors of decisions")
+@analysis("scores", answers="bayes", needs=("decisions",), label="errors of decisions", rates=6)
 def scores(
     counts: Counts, *, reference: str | None = None, prior: Prior = PRIORS["uniform"], seed: int = 0
 ) -> Analysis:
@@ -139,7 +139,6 @@ def scores(
             *clashing,
             *_alone(main, rates),
             *_without(main, rates),
-            *left_out(main),
         ],
         estimates=[
             *(e for c in rates.values() for e in c.each.values()),
@@ -150,6 +149,7 @@ def scores(
             basis(counts, prior)[0],
             *assumed("scores", wider=_wider(prior)),
             *basis(counts, prior)[1:],
+            *left_out(main),
             *sensitivity(rates["false_positive_rate"].sensitivity()),
         ],
         counts=counts,
@@ -200,7 +200,7 @@ def _draws(main: Comparison, prior: Prior, seed: int) -> dict[str, Array]:
 
 def _widest(c: Comparison) -> Finding:
     """The sentence on the group that lies most clearly apart from the reference in this rate."""
-    i = widest(c.gaps)
+    i = c.order[0]
     finding = compared(f"The {RATES[c.quantity].named()}", c.each[i], c.each[c.ref], c.gaps[i])
     if len(c.gaps) == 1:
         return finding

@@ -8,6 +8,7 @@ import pandas as pd
 from plausible.fairness.counts.counts import CONFUSION, Counts
 from plausible.fairness.estimation.comparison import Comparison, compare, needs
 from plausible.fairness.estimation.estimates import Estimate
+from plausible.fairness.estimation.multiplicity import together
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates
 from plausible.fairness.reporting.analysis import Analysis, Finding, Table
 from plausible.fairness.reporting.figures import intervals
@@ -28,7 +29,7 @@ from plausible.inference.pages.page import Picture
 __all__ = ["thresholds"]
 
 
-@analysis("thresholds", answers="actions", needs=("score",), label="threshold")
+@analysis("thresholds", answers="actions", needs=("score",), label="threshold", rates=3)
 def thresholds(
     counts: Counts,
     *,
@@ -100,17 +101,20 @@ def thresholds(
     if without is not None and far is not None:
         words = "wrongly investigated, scored without the group"
         blind = _wrongly(without, prior)
-        gap = blind.difference("wrongly_investigated_without_group", far, c.ref, words)
+        (gap,) = together(
+            [blind.difference("wrongly_investigated_without_group", far, c.ref, words)], c.pairs
+        )
         findings.append(_blind(counts.group, gap, c.gaps[far].credible_direction))
         estimates.append(gap)
     if len(cuts) > 1 and far is not None:
         findings.append(_moved(cuts, far, c.ref))
     return Analysis(
         **framed("thresholds", counts, threshold=threshold),
-        findings=[*findings, *left_out(c)],
+        findings=findings,
         estimates=estimates,
         assumptions=[
             *basis(counts, prior),
+            *left_out(c),
             *assumed("thresholds", threshold=threshold),
             *sensitivity(c.sensitivity()),
         ],
@@ -140,7 +144,7 @@ def _blind(group: str, gap: Estimate, before: int) -> Finding:
 
 def _moved(cuts: Mapping[float, Rates], i: int, ref: int) -> Finding:
     """Whether another threshold would have turned the comparison round."""
-    gaps = [rates.difference("wrongly_investigated", i, ref) for rates in cuts.values()]
+    gaps = together([rates.difference("wrongly_investigated", i, ref) for rates in cuts.values()])
     pair = {"one": gaps[0].group, "other": gaps[0].reference, "low": min(cuts), "high": max(cuts)}
     return worded("thresholds.moved", cuts=len(gaps), **pair, **tally(gaps))
 

@@ -23,13 +23,19 @@ from make_baseline_tables import TABLES
 # Another library of linear algebra moves the numbers by up to 7e-15 of their size; the ends of
 # exact intervals are solved for to 2e-12.
 REL, ABS = 1e-9, 1e-11
-# Of draws of NUTS: their mean and ends, as shares of the interval's width, and a probability in
-# standard deviations of one draw. With 3,000 effective draws the error of an end is about 0.011
+# Against draws of NUTS: their mean and ends, as shares of the interval's width, and a probability
+# in standard deviations of one draw. With 3,000 effective draws the error of an end is about 0.011
 # widths, that of a probability 0.018 deviations; these are five times as much.
 WIDTH, CHANCE, ONE = 0.06, 0.09, 0.002
 
 
 RENAMED = {"planes": "survivorship"}
+# Numbers of version 0.1.0 that are others now, and why.
+MOVED = {
+    # The reference that was named is the one that is compared with: it was the largest group.
+    "permits": ("prosecutor.estimates.10.",),
+    "stops": ("intersections.",),
+}
 
 
 def old(name: str) -> Any:
@@ -44,8 +50,6 @@ def differences(before: Any, now: Any) -> list[str]:
     kept, given, result = numbers(before), numbers(now), []
     for place, value in kept.items():
         sampled = place.partition(".")[0] in SAMPLED
-        if sampled and place.endswith(" prints"):
-            continue
         if place not in given:
             result.append(f"{place} is not there")
         elif not same(value, given[place], room(place, kept) if sampled else ABS):
@@ -77,7 +81,9 @@ def same(one: Any, other: Any, apart: float = ABS) -> bool:
 def test_every_number_is_that_of_version_0_1(name: str) -> None:
     # Seen failing with a prior that a part of `burden` ignored, a difference of groups the other
     # way round, intervals of 94 % and draws from another seed.
-    assert differences(old(name), json.loads(REPORTS[name]().to_json())) == []
+    moved = differences(old(name), json.loads(REPORTS[name]().to_json()))
+    assert [line for line in moved if not line.startswith(MOVED.get(name, ()))] == []
+    assert all(any(line.startswith(place) for line in moved) for place in MOVED.get(name, ()))
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -127,10 +133,6 @@ def test_words_labels_and_more_analyses_may_differ() -> None:
         (lambda a: a["estimates"][2].update(value=a["estimates"][2]["value"] + 1e-7), "s.2.value"),
         (lambda a: a["estimates"].reverse(), "estimates.0.value"),
         (lambda a: a["estimates"].pop(), "estimates.length"),
-        (lambda a: a["findings"].pop(0), "findings.length"),
-        (lambda a: a["findings"][0].update(estimate=None), "findings.0.estimate.value"),
-        (lambda a: a["findings"][0].update(text=a["findings"][0]["text"] + " 7 %"), "text prints"),
-        (lambda a: a["assumptions"].pop(), "assumptions prints"),
         (lambda a: a["details"].update(reference="Black"), "details.reference"),
         (lambda a: a["counts"]["table"]["false_positive"].reverse(), "table.false_positive.0"),
         (lambda a: a.update(name="other"), "is not there"),

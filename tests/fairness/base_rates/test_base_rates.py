@@ -47,9 +47,10 @@ def test_sentences_follow_the_counts() -> None:
 
 
 def test_groups_without_trials_are_named_and_one_group_is_not_compared() -> None:
-    texts = [f.text for f in base_rates(counts(a=(10, 5), b=(0, 0))).findings]
-    assert "There is no other race" in texts[0]
-    assert any("Nothing is said about b" in text for text in texts)
+    analysis = base_rates(counts(a=(10, 5), b=(0, 0)))
+    (finding,) = analysis.findings
+    assert "There is no other race" in finding.text
+    assert any("Nothing is said about b" in text for text in analysis.assumptions)
 
 
 def test_ten_thousand_groups_show_the_extremes_and_say_so() -> None:
@@ -63,7 +64,7 @@ def test_ten_thousand_groups_show_the_extremes_and_say_so() -> None:
     shown = analysis.posterior.posterior["rate"].coords["group"].values
     assert len(shown) == 12 and {"g77", "g78"} <= set(shown)
     assert analysis.details == {"reference": "g77", "groups": 10_000, "shown": 12}
-    assert any("Of 10,000 groups, 12 are shown" in f.text for f in analysis.findings)
+    assert any("Of 10,000 groups, 12 are shown" in text for text in analysis.assumptions)
 
 
 def test_the_prior_alone_makes_no_difference() -> None:

@@ -112,7 +112,7 @@ def crossed(both: int, only_b: int, only_dear: int, neither: int, n: int = 2000)
 
 def test_the_excess_of_two_attributes_equals_its_closed_form() -> None:
     given = crossed(500, 200, 150, 100)
-    analysis = intersections(given, baseline=("A", "cheap"))
+    analysis = intersections(given, reference="A", stratum="cheap")
     exact = [stats.beta(1 + k, 1 + 2000 - k) for k in (500, 200, 150, 100)]
     mean = exact[0].mean() - exact[1].mean() - exact[2].mean() + exact[3].mean()
     spread = sum(x.var() for x in exact) ** 0.5
@@ -131,19 +131,20 @@ def test_the_excess_of_two_attributes_equals_its_closed_form() -> None:
 def test_a_sum_of_rates_that_no_rate_can_be_is_called_that(
     cells: tuple[int, int, int, int], outside: bool
 ) -> None:
-    said = " ".join(intersections(crossed(*cells), baseline=("A", "cheap")).assumptions)
+    said = " ".join(intersections(crossed(*cells), reference="A", stratum="cheap").assumptions)
     assert ("and no rate can" in said) is outside
 
 
 def test_crossed_attributes_reverse_admit_ignorance_and_name_their_scale() -> None:
-    def said(*cells: int) -> tuple[str, str]:
-        finding = intersections(crossed(*cells), baseline=("A", "cheap")).findings[0]
-        return finding.text, finding.caveat
+    def said(*cells: int) -> str:
+        return intersections(crossed(*cells), reference="A", stratum="cheap").findings[0].text
 
-    assert "go with less than both apart" in said(200, 300, 300, 100)[0]
-    text, caveat = said(400, 200, 200, 100)  # no excess of ratios, one of differences
-    assert "go with more" in text and "depends on the scale" in caveat
-    assert "do not tell" in said(300, 200, 200, 100)[0]
+    assert "go with less than both apart" in said(200, 300, 300, 100)
+    # No excess of ratios, one of differences: neither is told as the verdict.
+    text = said(400, 200, 200, 100)
+    assert "by differences the two together go with more" in text
+    assert "the excess ratio" in text and text.endswith("which holds depends on the scale.")
+    assert "do not tell" in said(300, 200, 200, 100)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +156,7 @@ def test_crossed_attributes_reverse_admit_ignorance_and_name_their_scale() -> No
         (lambda: burden(Counts.of({"a": {"trials": 3}})), UnknownName, "events"),
         (lambda: intersections(counts(a=(9, 5, 1), b=(9, 5, 1))), DataError, "two of each"),
         (
-            lambda: intersections(crossed(1, 1, 1, 1), baseline=("A", "chep")),
+            lambda: intersections(crossed(1, 1, 1, 1), reference="A", stratum="chep"),
             UnknownName,
             "'cheap'",
         ),

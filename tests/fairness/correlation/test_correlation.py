@@ -131,7 +131,7 @@ def test_missing_rows_are_counted() -> None:
     x = [1.0, 2, 3, 4, np.nan, 5]
     analysis = correlation(x, [2.0, 1, 4, np.nan, 3, 5])
     assert analysis.details["rows"] == 4
-    assert any("2 rows in which a value is missing" in f.text for f in analysis.findings)
+    assert any("2 rows in which a value is missing" in text for text in analysis.assumptions)
 
 
 def test_figures_draw() -> None:

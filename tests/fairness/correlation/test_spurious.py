@@ -47,7 +47,7 @@ def test_columns_that_cannot_be_used_are_named() -> None:
     frame["city"], frame["constant"], frame["copy"] = "Utrecht", 3.0, 2 * frame["target"]
     frame["mostly missing"] = np.where(np.arange(30) < 2, 1.0, np.nan)
     text = spurious(frame, "target").findings[-1].text
-    assert text.endswith("city, constant, copy, mostly missing.")
+    assert text.endswith("city, constant, copy and mostly missing.")
 
 
 def test_missing_values_are_left_out_pair_by_pair() -> None:

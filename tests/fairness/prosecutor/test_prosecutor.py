@@ -86,7 +86,7 @@ def test_the_verdict_on_the_two_directions_is_computed(
 def test_swapped_groups_swap_the_sentences() -> None:
     one = prosecutor(counts(a=(500, 100), b=(500, 40)))
     other = prosecutor(counts(a=(500, 40), b=(500, 100)))
-    assert one.details == {"singled_out": "a"} and other.details == {"singled_out": "b"}
+    assert (one.details["singled_out"], other.details["singled_out"]) == ("a", "b")
     assert "sends every search to a" in one.findings[2].text
     assert "sends every search to b" in other.findings[2].text
     equal = prosecutor(counts(a=(500, 50), b=(500, 50))).findings[2].text
@@ -173,8 +173,8 @@ def test_a_small_group_without_an_event_is_not_singled_out() -> None:
 
 def test_one_group_and_no_events_are_told_without_a_comparison() -> None:
     analysis = prosecutor(counts(a=(50, 0), b=(0, 0)))
-    assert len(analysis.findings) == 3
-    assert "Nothing is said about b" in analysis.findings[2].text
+    assert len(analysis.findings) == 2
+    assert any("Nothing is said about b" in text for text in analysis.assumptions)
     assert analysis.estimates[0].value == pytest.approx(1 / 52)
 
 

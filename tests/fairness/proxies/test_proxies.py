@@ -173,7 +173,7 @@ def test_missing_values_names_and_small_groups_are_handled() -> None:
     frame.loc[50:54, "group"] = "tiny"
     frame.loc[::7, "income"] = np.nan
     frame["id"], frame["constant"] = [f"p{i}" for i in range(1_000)], 1
-    texts = " ".join(f.text for f in proxies(frame, "group").findings)
+    texts = " ".join(proxies(frame, "group").assumptions)
     assert "50 rows without group" in texts and "tiny" in texts and "constant" in texts
     assert "id" in texts.split("hardly any value occurs twice: ")[1]
 

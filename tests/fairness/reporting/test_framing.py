@@ -84,8 +84,6 @@ def test_every_text_is_used_and_every_text_that_is_used_is_there() -> None:
     # The others are picked by what is known when an analysis runs.
     unused = {place for place in known - wanted if f'"{place}"' not in code()}
     assert unused == {
-        "intersections.same_scale",
-        "intersections.other_scale",
         "relative_rates.clear",
         "relative_rates.unclear",
         "survivorship.given_exposure",

@@ -151,12 +151,12 @@ def test_one_group_and_a_group_without_a_survey_are_described() -> None:
     one = detection(people(("only", 100, 3)))
     assert "not identifiable" in one.findings[0].text
     two = detection(people(("A", 100, 3), ("B", 100, 3)), asked(("A", 50, 10)))
-    assert any("There is no survey of B" in f.text for f in two.findings)
+    assert any("There is no survey of B" in text for text in two.assumptions)
 
 
 def test_groups_without_people_are_named() -> None:
     analysis = detection(people(("A", 100, 3), ("nobody", 0, 0)))
-    assert any("Nothing is said about nobody" in f.text for f in analysis.findings)
+    assert any("Nothing is said about nobody" in text for text in analysis.assumptions)
 
 
 def test_no_arrests_at_all_leave_a_posterior() -> None:
@@ -182,7 +182,7 @@ def test_wrong_names_and_empty_input_are_errors() -> None:
 
 def test_a_thousand_groups_show_the_extremes() -> None:
     analysis = detection(people(*((f"g{i}", 1_000, i % 100) for i in range(1_000))))
-    assert any("Of 1,000 groups, 12 are shown" in f.text for f in analysis.findings)
+    assert any("Of 1,000 groups, 12 are shown" in text for text in analysis.assumptions)
     assert len(analysis.tables[0].frame) == 12
 
 

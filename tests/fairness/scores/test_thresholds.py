@@ -111,9 +111,9 @@ def test_a_difference_that_turns_round_without_the_group_is_not_still_there() ->
 
 
 def test_one_group_and_groups_without_innocents() -> None:
-    texts = [f.text for f in thresholds(counts(a=(90, 10, 1, 1), b=(0, 0, 3, 4))).findings]
-    assert "no other group to compare" in texts[0]
-    assert any("Nothing is said about b" in t for t in texts)
+    analysis = thresholds(counts(a=(90, 10, 1, 1), b=(0, 0, 3, 4)))
+    assert "no other group to compare" in analysis.findings[0].text
+    assert any("Nothing is said about b" in text for text in analysis.assumptions)
 
 
 @pytest.mark.parametrize(
