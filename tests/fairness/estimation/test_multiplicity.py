@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 def simulation() -> ModuleType:
     """The benchmark that simulates tables and pages."""
     spec = importlib.util.spec_from_file_location(
-        "false_alarms", ROOT / "benchmarks" / "false_alarms.py"
+        "false_alarms", ROOT / "benchmarks" / "reports" / "false_alarms.py"
     )
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

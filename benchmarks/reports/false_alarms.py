@@ -1,7 +1,7 @@
 """How often a page says "higher" or "lower" where nothing differs, and where something does.
 
-python benchmarks/false_alarms.py
-python benchmarks/false_alarms.py --tables 2000 --pages 100
+python benchmarks/reports/false_alarms.py
+python benchmarks/reports/false_alarms.py --tables 2000 --pages 100
 """
 
 import argparse
