@@ -69,10 +69,11 @@ def four_fifths(
 
     return Analysis(
         **framed("four_fifths", counts),
-        findings=[*(_finding(c, i, below[i]) for i in order), *left_out(c)],
+        findings=[_finding(c, i, below[i]) for i in order],
         estimates=[*c.each.values(), *c.ratios.values()],
         assumptions=[
             *basis(counts, prior),
+            *left_out(c),
             *assumed("four_fifths", reference=ref),
             *sensitivity({f"{name} {p}": ratio(p) for name, p in PRIORS.items()}),
         ],
@@ -91,7 +92,7 @@ def _highest(c: Comparison) -> str:
 
 def _finding(c: Comparison, i: int, below: float) -> Finding:
     """On which side of .8 the ratio lies, where that is clear for all groups together."""
-    doubt = _DOUBT / 2 / len(c.ratios)
+    doubt = _DOUBT / 2 / c.ratios[i].comparisons
     case = "below" if below > 1 - doubt else "above" if below < doubt else "unclear"
     values = {"words": c.words, "below": _per_cent(below), "one": c.each[i], "other": c.each[c.ref]}
     return worded("four_fifths.ratio", c.ratios[i], case, **values)

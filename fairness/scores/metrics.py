@@ -104,7 +104,6 @@ def metrics(
         findings=[
             *_accuracy(main),
             *([odds.finding()] if odds is not None else []),
-            *left_out(main),
         ],
         estimates=[
             *(e for c in each.values() for e in (*c.estimates, *against_all(c))),
@@ -112,6 +111,7 @@ def metrics(
         ],
         assumptions=[
             *basis(counts, prior),
+            *left_out(main),
             *assumed("metrics"),
             *sensitivity(main.sensitivity()),
         ],

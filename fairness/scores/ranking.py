@@ -77,9 +77,14 @@ def ranking(values: Values, *, reference: str | None = None, seed: int = 0) -> A
     overall = everyone.estimate("auc", words=phrase("ranking.of_all"))
     return Analysis(
         **framed("ranking", counts),
-        findings=[*_findings(c, overall), *_left_out(values, areas, shown)],
+        findings=_findings(c, overall),
         estimates=[*c.each.values(), *c.gaps.values(), overall],
-        assumptions=[*records(counts), *assumed("ranking"), *_steps(values)],
+        assumptions=[
+            *records(counts),
+            *_left_out(values, areas, shown),
+            *assumed("ranking"),
+            *_steps(values),
+        ],
         counts=counts.total(),
         posterior=inference_data({"auc": np.stack(draws, axis=1)}, group=list(of.names)),
         tables=[_table(counts.group, {names[i]: areas[i] for i in shown})],
@@ -94,16 +99,16 @@ def _findings(c: Contrasts, overall: Estimate) -> list[Finding]:
     return [worded("ranking.alone", overall)]
 
 
-def _left_out(values: Values, areas: dict[int, Area], shown: list[int]) -> list[Finding]:
+def _left_out(values: Values, areas: dict[int, Area], shown: list[int]) -> list[str]:
     counts = values.counts
     without = [name for i, name in enumerate(counts.groups) if i not in areas]
-    findings = []
+    texts = []
     if without:
         events = counts.label_of("events")
-        findings.append(worded("ranking.without", names=listed(without), events=events))
+        texts.append(phrase("ranking.without", names=listed(without), events=events))
     if len(shown) < len(areas):
-        findings.append(worded("ranking.largest", groups=len(areas), shown=len(shown)))
-    return findings
+        texts.append(phrase("ranking.largest", groups=len(areas), shown=len(shown)))
+    return texts
 
 
 def _steps(values: Values) -> list[str]:

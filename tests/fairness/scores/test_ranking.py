@@ -160,7 +160,7 @@ def test_groups_without_both_outcomes_have_no_area() -> None:
     frame = rows(100)
     frame.loc[frame["g"] == "B", "y"] = True
     made = ranking(one_score(frame))
-    assert "There is no area for B" in " ".join(f.text for f in made.findings)
+    assert "There is no area for B" in " ".join(made.assumptions)
     assert {e.group for e in made.estimates} == {"A", ""}
     with pytest.raises(DataError, match="cases with y and cases without"):
         ranking(one_score(frame[frame["g"] == "B"]))
