@@ -18,6 +18,7 @@ __all__ = [
     "Program",
     "UserProgram",
     "as_program",
+    "functions_of",
     "in_order",
     "stored_parameters",
     "weights_of",
@@ -101,6 +102,11 @@ def stored_parameters(program: nn.Module) -> dict[str, Tensor]:
         return {}
     named = program.named_parameters()
     return {name: p.detach() for name, p in named if name.startswith(STORE)}
+
+
+def functions_of(program: Program) -> tuple[Function, ...]:
+    """What a program consists of, as it was given."""
+    return program._functions if isinstance(program, UserProgram) else (program,)
 
 
 def as_program(model: Function, guide: Function | None, names: tuple[str, ...] = ()) -> Program:

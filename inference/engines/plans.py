@@ -85,7 +85,7 @@ class Plan:
         self.players, self.weights, self.batches = players, weights, batches
         self.turns = players.turns(number)
         self.dtype = next((p.dtype for p in players.optimizer_states[0].parameters), torch.float32)
-        self.written: set[int] = set()
+        self.written = set[int]()
         with random_state_kept(players.fabric.device), self._kept(), refusing("its graph failed"):
             self.graphs = {i: self._graph(i, number, fixed) for i in sorted(set(self.turns))}
             self.after = self._after()
@@ -125,10 +125,11 @@ class Plan:
         if unknown:
             raise Unknown(unknown)
         generator = torch.Generator().manual_seed(i)
-        for check in range(1, _CHECKS):
-            same = 1 if batches.whole else batches.like(number)
-            self._shake(generator)  # what was fixed to the weights' values shows at others
-            self._compare(i, player_graph, batches.at(number + check % same), check)
+        with self.players.unchanged():
+            for check in range(1, _CHECKS):
+                same = 1 if batches.whole else batches.like(number)
+                self._shake(generator)  # what was fixed to the weights' values shows at others
+                self._compare(i, player_graph, batches.at(number + check % same), check)
         return player_graph
 
     @torch.no_grad()
@@ -215,9 +216,8 @@ class Plan:
         graph = captured(after, self.weights, held_steady=False, noise=self.dtype)
         if graph.noise:
             raise Refused("the objective draws at random after a round")
-        before = [w.detach().clone() for w in self.weights]
-        every = range(len(self.weights))
-        with torch.no_grad():
+        before, every = [w.detach().clone() for w in self.weights], range(len(self.weights))
+        with torch.no_grad(), self.players.unchanged():
             self.players.after_step()
             expected = self._swap(every, before)
             graph(*self.weights)

@@ -3,7 +3,7 @@
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from plausible.inference.engines.batches import Batches
 from plausible.inference.engines.optimizer_state import OptimizerState
+from plausible.inference.graphs.python_state import unchanged
 from plausible.inference.isolation import on_device
-from plausible.inference.program import Program
+from plausible.inference.program import Program, functions_of
 from plausible.models.errors import ModelError, PlausibleError, reason_of
 from plausible.models.objectives.batch import Batch
 from plausible.models.objectives.objective import Objective, Player
@@ -121,6 +122,10 @@ class Players:
                 for p, g in zip(own, self._loss_and_gradients(i, batch)[1], strict=True):
                     norms[self._names[id(p)]] = p.new_zeros(()) if g is None else g.norm()
         return norms
+
+    def unchanged(self) -> AbstractContextManager[None]:
+        """Refuse what program and objective change in Python whenever they run."""
+        return unchanged(*functions_of(self.program), self.objective, self.state)
 
     def after_step(self) -> None:
         """What the objective does after a round."""

@@ -15,6 +15,7 @@ from plausible.inference.graphs.equality import check_equal
 from plausible.inference.graphs.graph import Graph, captured
 from plausible.inference.graphs.inductor import Code
 from plausible.inference.graphs.machine_code import MachineCode
+from plausible.inference.graphs.python_state import unchanged
 from plausible.inference.isolation import default_float64
 from plausible.inference.posterior.density.double import in_double, promoting
 from plausible.inference.posterior.density.joint import Joint
@@ -73,8 +74,9 @@ class Gradient:
         points = [torch.empty(self._joint.size).uniform_(-r, r) for r in _RADII]
         self._check_proper(points)
         try:
-            graph = captured(lambda vector: self._both(vector), points[:1])
-            self._check(graph.operations, graph.fixed, points, "the captured graph")
+            with unchanged(self._joint):
+                graph = captured(lambda vector: self._both(vector), points[:1])
+                self._check(graph.operations, graph.fixed, points, "the captured graph")
         except Refused as refused:
             reason = f"Every gradient runs the model in Pyro, because {refused}."
             self.backend = Backend("eager", reason)

@@ -99,6 +99,32 @@ class Counting:
         model(x)
 
 
+class CountingLate:
+    """Has another likelihood from its hundredth call on."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, x: Tensor) -> None:
+        self.calls += 1
+        model(x)
+        if self.calls > 100:
+            pyro.factor("late", torch.tensor(-1e6))
+
+
+class CountingRounds(ELBO):
+    """Counts rounds in Python, and has another loss from the eightieth on."""
+
+    rounds = 0
+
+    def after_step(self, model: Any, state: Any) -> None:
+        super().after_step(model, state)
+        type(self).rounds += 1
+
+    def _loss(self, model: Any, batch: Batch, state: Any) -> Tensor:
+        return super()._loss(model, batch, state) + 1e6 * (type(self).rounds > 80)
+
+
 class Baseline(Objective):
     """REINFORCE against a decaying average that is kept outside of every buffer.
 
@@ -129,9 +155,8 @@ class Baseline(Objective):
 def trained(program: Callable[..., None], compile: Any, **more: Any) -> Fit:
     pyro.set_rng_seed(3)
     more = {"guide": guide, "objective": ELBO(optimizer=Adam(0.02))} | more
-    return fit(
-        program, normals(20), batch_size=None, steps=STEPS, device="cpu", compile=compile, **more
-    )
+    more = {"steps": STEPS} | more
+    return fit(program, normals(20), batch_size=None, device="cpu", compile=compile, **more)
 
 
 def assert_fell_back(result: Fit, engine: str, why: str) -> None:
@@ -204,6 +229,20 @@ def test_what_changes_outside_of_tensors_is_seen(program: Callable[[], Any]) -> 
     assert_fell_back(
         trained(program(), compile=True), "eager", "the loss differs|a gradient differs"
     )
+
+
+def test_a_counter_that_decides_late_is_seen_before_it_does() -> None:
+    result = trained(CountingLate(), compile=True, steps=150)
+    assert_fell_back(result, "eager", r"it changes CountingLate\.calls in Python each time")
+    assert result.loss[-1] > 1e4 > result.loss[0]
+
+
+def test_a_counter_of_the_objective_is_seen_before_it_decides() -> None:
+    result = trained(model, compile=True, steps=150, objective=CountingRounds(optimizer=Adam(0.02)))
+    assert_fell_back(
+        result, "eager", r"it changes the class CountingRounds\.rounds in Python each time"
+    )
+    assert result.loss[-1] > 1e4 > result.loss[0]
 
 
 def test_a_baseline_outside_of_buffers_is_seen_in_the_gradients() -> None:
