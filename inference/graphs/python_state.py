@@ -3,10 +3,13 @@
 import functools
 import itertools
 import operator
+import sys
+import sysconfig
 import types
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +21,6 @@ __all__ = ["python_state", "unchanged"]
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
 _CONTAINERS = (list, tuple, set, frozenset, dict, deque)
-# Their instances keep nothing of the user's between calls, but for modules.
-_LIBRARIES = ("builtins", "torch", "pyro", "numpy", "pandas", "scipy", "lightning_fabric")
 _LONGEST = 1_000  # containers whose items are looked at
 _MOST = 50_000  # objects that are looked at
 
@@ -28,7 +29,8 @@ def python_state(*roots: object) -> dict[str, object]:
     """Numbers, texts and lengths that the roots can reach, by the way there.
 
     Looked at are attributes of objects and of their classes, items of containers, and what
-    functions read: closures, defaults and globals. Tensors are not.
+    functions read: closures, defaults and globals. Tensors are not, nor is what belongs to an
+    installed library, whose caches fill as it likes.
 
     Args:
         roots: modules, functions, and objects that hold some.
@@ -91,9 +93,9 @@ def _parts(path: str, value: Any) -> list[tuple[str, Any]]:
         local = {} if value.gi_frame is None else value.gi_frame.f_locals
         return [(f"{path}.{name}", part) for name, part in local.items()]
     if isinstance(value, type):
-        return [] if _foreign(value) else _attributes(path, value)
-    if _foreign(type(value)) and not isinstance(value, nn.Module):
-        return []
+        return [] if _of_library(value) else _attributes(path, value)
+    if not isinstance(value, nn.Module | types.SimpleNamespace) and _of_library(type(value)):
+        return _attributes(path, value) if _package(type(value)) == "plausible" else []
     return [(f"the class {type(value).__name__}", type(value)), *_attributes(path, value)]
 
 
@@ -127,7 +129,7 @@ def _read_by(path: str, function: types.FunctionType) -> list[tuple[str, Any]]:
             parts.append((f"{path}'s {name}", cell.cell_contents))
         except ValueError:  # a variable that has no value yet
             continue
-    if _foreign(function):
+    if _of_library(function):
         return parts
     defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
     parts += _items(f"{path}'s defaults", defaults)
@@ -137,7 +139,7 @@ def _read_by(path: str, function: types.FunctionType) -> list[tuple[str, Any]]:
         value = function.__globals__[name]
         if not isinstance(value, types.ModuleType):
             parts.append((f"{function.__module__}.{name}", value))
-        elif not _foreign(value):
+        elif not _of_library(value):
             own = sorted(names & vars(value).keys())
             parts += [(f"{value.__name__}.{key}", vars(value)[key]) for key in own]
     return parts
@@ -149,10 +151,29 @@ def _names(code: types.CodeType) -> set[str]:
     return set(code.co_names).union(*map(_names, inner))
 
 
-def _foreign(thing: Any) -> bool:
-    """Whether a class, function or module is a library's."""
+def _of_library(thing: Any) -> bool:
+    """Whether a class, function or module comes from an installed package, and not the user."""
+    return _installed(_package(thing))
+
+
+def _package(thing: Any) -> str:
     where = thing.__name__ if isinstance(thing, types.ModuleType) else thing.__module__
-    return str(where).partition(".")[0] in _LIBRARIES
+    return str(where).partition(".")[0]
+
+
+@functools.cache
+def _installed(package: str) -> bool:
+    if package in ("plausible", *sys.builtin_module_names, *sys.stdlib_module_names):
+        return True
+    places = getattr(sys.modules.get(package), "__path__", ())
+    file = getattr(sys.modules.get(package), "__file__", None)
+    paths = sysconfig.get_paths()
+    installed = tuple(paths[name] for name in ("purelib", "platlib", "stdlib"))
+    parts = {"site-packages", "dist-packages"}
+    return any(
+        str(place).startswith(installed) or parts & set(Path(place).parts)
+        for place in (*places, *([file] if file else []))
+    )
 
 
 def _name(value: object) -> str:
