@@ -21,6 +21,22 @@ if TYPE_CHECKING:  # what the package offers; `lazy` imports it when it is asked
     from plausible.fairness.burden.profiling import (
         found_out_under_profile as found_out_under_profile,
     )
+    from plausible.fairness.causal.bounds import bounds as bounds
+    from plausible.fairness.causal.counterfactuals import counterfactual as counterfactual
+    from plausible.fairness.causal.counterfactuals import (
+        counterfactual_bounds as counterfactual_bounds,
+    )
+    from plausible.fairness.causal.counterfactuals import twin as twin
+    from plausible.fairness.causal.effects import Effects as Effects
+    from plausible.fairness.causal.effects import effects as effects
+    from plausible.fairness.causal.effects import path_effect as path_effect
+    from plausible.fairness.causal.fitting import fitted as fitted
+    from plausible.fairness.causal.graph import Graph as Graph
+    from plausible.fairness.causal.identification import Identification as Identification
+    from plausible.fairness.causal.identification import identify as identify
+    from plausible.fairness.causal.programs import graph_of as graph_of
+    from plausible.fairness.causal.programs import joint as joint
+    from plausible.fairness.causal.tables import Tables as Tables
     from plausible.fairness.correlation.chance import chance as chance
     from plausible.fairness.correlation.correlation import correlation as correlation
     from plausible.fairness.correlation.spurious import spurious as spurious

@@ -1,0 +1,1 @@
+"""What causes what: graphs, interventions, identification, effects, counterfactuals."""

@@ -1,0 +1,6 @@
+"""The tests of causal graphs share random graphs."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
