@@ -57,6 +57,7 @@ LAYERS = (
         "fairness/amplification",
         "fairness/base_rates",
         "fairness/burden",
+        "fairness/causal",
         "fairness/correlation",
         "fairness/decisions",
         "fairness/prosecutor",

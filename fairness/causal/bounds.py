@@ -70,7 +70,8 @@ class _District:
         for v in self.members:
             answers = self.answers[v]
             if v in of:
-                masks.append(answers[(slice(None), *(at[p] for p in self.parents[v]))] == at[v])
+                place: Any = (slice(None), *(at[p] for p in self.parents[v]))
+                masks.append(answers[place] == at[v])
             else:
                 masks.append(np.ones(len(answers), dtype=bool))
         every = np.ones(1, dtype=bool)

@@ -156,8 +156,9 @@ def counterfactual_bounds(
 
 def _row(tables: Tables, v: str, at: Mapping[str, Any]) -> Array:
     graph = tables.graph
-    row: Array = np.asarray(tables.tables[v])
-    return row[(..., *(graph.index(p, at[p]) for p in graph.parents[v]), slice(None))]
+    place: Any = (..., *(graph.index(p, at[p]) for p in graph.parents[v]), slice(None))
+    row: Array = np.asarray(tables.tables[v])[place]
+    return row
 
 
 def _ordered(table: Array, name: str) -> tuple[Array, NDArray[np.intp]]:

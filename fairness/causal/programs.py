@@ -39,7 +39,7 @@ def joint(
     from pyro import poutine
     from pyro.infer import config_enumerate
 
-    data = {name: torch.as_tensor(value) for name, value in (do or {}).items()}
+    data: dict[str, Any] = {name: torch.as_tensor(x) for name, x in (do or {}).items()}
     marked = config_enumerate(poutine.do(program, data) if data else program, "parallel")
     with torch.no_grad(), pyro.validation_enabled(False):
         trace = poutine.trace(poutine.enum(marked, first_available_dim=-1)).get_trace(*args)
@@ -76,5 +76,5 @@ def graph_of(program: Callable[..., Any], args: tuple[Any, ...] = ()) -> Graph:
     """
     from pyro.infer.inspect import get_dependencies
 
-    read = get_dependencies(program, model_args=args)["prior_dependencies"]
+    read: Any = get_dependencies(program, model_args=args)["prior_dependencies"]
     return Graph({name: tuple(p for p in parents if p != name) for name, parents in read.items()})

@@ -111,12 +111,12 @@ class Tables:
         clash = [v for v in query if v in seen and seen[v] != query[v]]
         names = [*dict.fromkeys([*query, *seen])]
         every = self.joint(names, do)
-        top = every[(..., *(self.graph.index(v, {**seen, **query}[v]) for v in names))]
+        top = every[self._place({v: {**seen, **query}[v] for v in names})]
         if clash:
             top = np.zeros_like(top)
         if not seen:
             return top
-        part = self.joint(list(seen), do)[(..., *(self.graph.index(v, x) for v, x in seen.items()))]
+        part = self.joint(list(seen), do)[self._place(seen)]
         if not np.all(part > 0):
             words = ", ".join(f"{v} = {x}" for v, x in seen.items())
             raise DataError(f"What is given, {words}, has the probability 0.")
@@ -157,6 +157,10 @@ class Tables:
             return at
 
         return program
+
+    def _place(self, at: Mapping[str, Any]) -> Any:
+        """The index of these values in an array whose last axes are these variables."""
+        return (..., *(self.graph.index(v, value) for v, value in at.items()))
 
     def _shape(self, v: str) -> tuple[int, ...]:
         return tuple(self.graph.size(name) for name in (*self.graph.parents[v], v))

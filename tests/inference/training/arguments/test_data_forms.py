@@ -13,8 +13,6 @@ import pyro.distributions as dist
 import pytest
 import torch
 import toys
-from compiled_code import captured_only, own_cache
-from pyro.infer.autoguide import AutoNormal
 from torch import Tensor
 from torch.utils.data import (
     DataLoader,
@@ -35,8 +33,6 @@ from plausible.models import (
     Regressor,
 )
 
-__all__ = ["captured_only", "own_cache"]
-
 X = torch.randn(40, 3, generator=toys.seeded(1))
 Y = torch.randint(0, 5, (40,), generator=toys.seeded(2))
 STILL = ELBO(optimizer=Adam(1e-30))
@@ -44,12 +40,6 @@ STILL = ELBO(optimizer=Adam(1e-30))
 
 def normal(x: Tensor) -> None:
     loc = pyro.param("loc", torch.zeros(3))
-    with pyro.plate("data", len(x)):
-        pyro.sample("x", dist.Normal(loc, 1.0).to_event(1), obs=x)
-
-
-def latent(x: Tensor) -> None:
-    loc = pyro.sample("loc", dist.Normal(torch.zeros(3), 1.0).to_event(1))
     with pyro.plate("data", len(x)):
         pyro.sample("x", dist.Normal(loc, 1.0).to_event(1), obs=x)
 
@@ -98,20 +88,6 @@ def test_every_form_gives_the_run_of_the_tensor(form: str) -> None:
     assert torch.equal(losses(FORMS[form]), losses(X))
     size = {"batch_size": "auto"} if "Loader" in form else {}
     assert torch.equal(losses(FORMS[form], **size), losses(X))
-
-
-@pytest.mark.usefixtures("captured_only")
-@pytest.mark.parametrize("form", ["DataLoader", "DataLoader of a Dataset"])
-def test_a_captured_run_from_a_loader_is_that_of_the_tensor(form: str) -> None:
-    def run(data: Any, **more: Any) -> Any:
-        pyro.set_rng_seed(0)
-        guide = AutoNormal(latent)
-        objective = ELBO(optimizer=Adam(0.05))
-        return fit(latent, data, guide=guide, objective=objective, steps=40, device="cpu", **more)
-
-    loader, tensor = run(FORMS[form]), run(X, batch_size=7)
-    assert loader.backend.engine == tensor.backend.engine == "captured"
-    assert torch.equal(loader.loss, tensor.loss)
 
 
 def test_polars_frames_are_matrices_too() -> None:
