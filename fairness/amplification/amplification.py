@@ -1,16 +1,14 @@
 """Bias amplification: are groups further apart in predictions than in the data? (G3)"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from plausible.fairness.amplification.groups import Case, Moves
 from plausible.fairness.amplification.published_gaps import published
 from plausible.fairness.counts.counts import CONFUSION, Counts
 from plausible.fairness.estimation.comparison import needs
-from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
 from plausible.fairness.estimation.extremes import SHOWN
 from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding
@@ -26,70 +24,22 @@ Array = NDArray[np.float64]
 _PRIORS = (1.0, 0.5, 2.0)
 
 
-@dataclass(frozen=True, eq=False)
-class _Case:
-    """A group in a stratum: its counts in the data and in the predictions.
-
-    Attributes:
-        group: its name.
-        where: the stratum; empty without strata.
-        cells: counts of each kind, of the group and of all others, shape (2, kinds).
-        data: 1 for the kinds that belong to the data, else 0, shape (kinds,).
-        predicted: the same for the predictions.
-    """
-
-    group: str
-    where: str
-    cells: NDArray[np.int64]
-    data: Array
-    predicted: Array
-
-    @property
-    def label(self) -> str:
-        return f"{self.group}, {self.where}" if self.where else self.group
-
-    def changes(
-        self, prior: float, others: int, seed: Sequence[int]
-    ) -> tuple[Estimate, Estimate, Estimate]:
-        """The share in the data, that in the predictions, and their difference."""
-        data, predicted = self.draws(prior, others, seed)
-        at: dict[str, Any] = {"group": self.group, "stratum": self.where}
-        return (
-            estimate("share_in_data", data, words="share in the data", **at),
-            estimate("share_in_predictions", predicted, words="share in the predictions", **at),
-            estimate("change", predicted - data, "difference", words="predictions − data", **at),
-        )
-
-    def moved(self) -> float:
-        """By about how many standard errors the share moved; -1 where one of them is 0/0."""
-        n, m = self.cells.sum(0) @ self.data, self.cells.sum(0) @ self.predicted
-        if n == 0 or m == 0:
-            return -1.0
-        change = self.cells[0] @ self.predicted / m - self.cells[0] @ self.data / n
-        return float(abs(change) / np.sqrt(1 / n + 1 / m))
-
-    def draws(self, prior: float, others: int, seed: Sequence[int]) -> tuple[Array, Array]:
-        """Draws of the group's share in the data and in the predictions.
-
-        Args:
-            prior: α of every cell of every group.
-            others: how many groups the second row lumps together.
-            seed: of the draws.
-        """
-        # Gamma draws divided by the sum of any of them are Dirichlet draws of those.
-        alpha = self.cells + prior * np.array([[1.0], [others]])
-        gammas = np.random.default_rng(seed).standard_gamma(alpha, size=(DRAWS, *alpha.shape))
-        data, predicted = gammas @ self.data, gammas @ self.predicted
-        return data[:, 0] / data.sum(1), predicted[:, 0] / predicted.sum(1)
-
-
 @analysis("amplification", answers="amplification", needs=("decisions",), groups=2)
 def amplification(
     counts: Counts, predicted: Counts | None = None, *, prior: float = 1.0, seed: int = 0
 ) -> Analysis:
-    r"""Each group's share in the predictions minus its share in the data.
+    r"""Each group's share in the predictions minus its share in the data, and what that amplifies.
 
     .. math:: \Delta_g = \frac{\hat c_g}{\sum_h \hat c_h} - \frac{c_g}{\sum_h c_h}
+
+    Amplified is what the data have by themselves: with rates p of the data and p̂ of the
+    predictions in a group g and among all others h,
+
+    .. math:: (\hat p_g - \hat p_h) - (p_g - p_h)
+
+    is directional amplification, twice its average over the two, where it has the sign of
+    p_g - p_h. Where only the data are known and not of how many people, a share moves away from the
+    group's share of all the data.
 
     With decisions and outcomes of the same people, c counts those with the outcome and ĉ those
     with the decision, and one Dirichlet posterior of all cells keeps the two shares together.
@@ -112,7 +62,7 @@ def amplification(
         DataError: for one group only, other groups or strata in the predictions, or where the
             data or the predictions are empty.
 
-    Source: Zhao et al. (2017), section 3.
+    Source: Zhao et al. (2017), section 3; Wang and Russakovsky (2021), section 4.
     """
     cases = _confusion(counts) if predicted is None else _separate(counts, predicted)
     # Of two groups the share of one is what the other leaves: the one that leads in the data.
@@ -120,30 +70,31 @@ def amplification(
     if groups == 2:
         lead = int(sum(c.cells[0] @ c.data * (-1) ** i for i, c in enumerate(cases)) < 0)
         cases = cases[lead::2]
-    known = [c for c in cases if c.moved() >= 0]
+    known = [c for c in cases if c.moved >= 0]
     if not known:
         raise DataError("There is no case in the data or none in the predictions to compare.")
-    shown = sorted(known, key=lambda c: -c.moved())[:SHOWN]
-    drawn = [c.draws(prior, groups - 1, [seed, i]) for i, c in enumerate(shown)]
-    rows = [c.changes(prior, groups - 1, [seed, i]) for i, c in enumerate(shown)]
-    findings = [_moved(*row, 1 / groups) for row in rows]
-    findings += _left_out(cases, known, shown)
+    shown = sorted(known, key=lambda c: -c.moved)[:SHOWN]
+    rows = [c.moves(prior, groups - 1, [seed, i]) for i, c in enumerate(shown)]
+    findings = [_moved(row) for row in rows] + _left_out(cases, known, shown)
     return Analysis(
         **framed("amplification", counts),
         findings=findings,
-        estimates=[e for row in rows for e in row],
+        estimates=[
+            *(e for row in rows for e in row.estimates),
+            *(e for row in rows for e in row.further),
+        ],
         assumptions=[
             _what_is_compared(counts, predicted),
             *assumed("amplification", prior=prior),
             *records(counts),
-            phrase("amplification.even", even=100 / groups),
+            phrase("amplification.by_rates") if rows[0].gaps else phrase("amplification.by_shares"),
             _sensitivity(shown[0], groups - 1, seed),
         ],
         counts=counts,
         posterior=inference_data(
             {
-                "data": np.stack([data for data, _ in drawn], axis=1),
-                "predicted": np.stack([predicted for _, predicted in drawn], axis=1),
+                name: np.stack([row.shares[i] for row in rows], axis=1)
+                for i, name in enumerate(("data", "predicted"))
             },
             case=[case.label for case in shown],
         ),
@@ -151,9 +102,8 @@ def amplification(
         draw=lambda: [
             intervals(
                 "amplification",
-                [e for before, after, _ in rows for e in (before, after)],
-                "The share of each group in the data and in the predictions, with 95 % intervals. "
-                f"An even share is {100 / groups:.3g} %; away from it the predictions amplify.",
+                [e for row in rows for e in (row.before, row.after)],
+                "The share of each group in the data and in the predictions, with 95 % intervals.",
                 [f"{c.label}, in the {of}" for c in shown for of in ("data", "predictions")],
             )
         ],
@@ -161,13 +111,13 @@ def amplification(
     )
 
 
-def _confusion(counts: Counts) -> list[_Case]:
+def _confusion(counts: Counts) -> list[Case]:
     needs(counts, *CONFUSION)
     tables = np.stack([counts.cells(m) for m in CONFUSION], axis=-1)
-    return _cases(counts, tables, np.array([0.0, 0, 1, 1]), np.array([0.0, 1, 0, 1]))
+    return _cases(counts, tables, None, np.array([0.0, 0, 1, 1]), np.array([0.0, 1, 0, 1]))
 
 
-def _separate(counts: Counts, predicted: Counts) -> list[_Case]:
+def _separate(counts: Counts, predicted: Counts) -> list[Case]:
     measure = _measure(counts)
     needs(counts, measure)
     needs(predicted, measure)
@@ -181,18 +131,53 @@ def _separate(counts: Counts, predicted: Counts) -> list[_Case]:
                 f"{', '.join(ours[:SHOWN]) or 'none'} and {', '.join(theirs[:SHOWN]) or 'none'}."
             )
     tables = np.stack([counts.cells(measure), predicted.cells(measure)], axis=-1)
-    return _cases(counts, tables, np.array([1.0, 0]), np.array([0.0, 1]))
+    rest = _rest(counts, predicted, measure)
+    return _cases(counts, tables, rest, np.array([1.0, 0]), np.array([0.0, 1]))
 
 
-def _cases(counts: Counts, tables: NDArray[np.int64], data: Array, predicted: Array) -> list[_Case]:
+def _rest(counts: Counts, predicted: Counts, measure: str) -> NDArray[np.int64] | None:
+    """What makes the data, and the predictions, a whole: see `Case.rest`; by stratum and group."""
+    others = [x.cells("trials") - x.cells(measure) for x in (counts, predicted) if _people(x)]
+    if others and _people(counts):
+        return np.stack(others, axis=-1)
+    if len(counts.strata) < 2:
+        return None
+    cells = counts.cells(measure)
+    return np.asarray((cells.sum(axis=0) - cells)[..., None])
+
+
+def _people(counts: Counts) -> bool:
+    return {"trials", "events"} <= set(counts.measures)
+
+
+def _cases(
+    counts: Counts,
+    tables: NDArray[np.int64],
+    rest: NDArray[np.int64] | None,
+    data: Array,
+    predicted: Array,
+) -> list[Case]:
     if len(counts.groups) < 2:
         raise DataError(
             f"There is only the {counts.group} {counts.groups[0]!r}; shares need two or more."
         )
+    names = counts.groups
+
+    def halves(cells: NDArray[np.int64], g: int) -> NDArray[np.int64]:
+        return np.stack([cells[g], cells.sum(0) - cells[g]])
+
     return [
-        _Case(name, where, np.stack([table[g], table.sum(0) - table[g]]), data, predicted)
-        for where, table in zip(counts.strata or ("",), tables, strict=True)
-        for g, name in enumerate(counts.groups)
+        Case(
+            name,
+            names[1 - g] if len(names) == 2 else "all others",
+            where,
+            halves(tables[s], g),
+            data,
+            predicted,
+            None if rest is None else halves(rest[s], g),
+        )
+        for s, where in enumerate(counts.strata or ("",))
+        for g, name in enumerate(names)
     ]
 
 
@@ -208,32 +193,29 @@ def _what_is_compared(counts: Counts, predicted: Counts | None) -> str:
     return phrase("amplification.apart", **labels)
 
 
-def _moved(before: Estimate, after: Estimate, change: Estimate, even: float) -> Finding:
-    lead = int(before.low > even) - int(before.high < even)
-    if change.direction == 0:
-        case = "unclear"
-    elif lead == 0:
-        case = "no_lead"
-    elif lead == change.direction:
-        case = "amplified"
+def _moved(row: Moves) -> Finding:
+    at = f" ({row.case.where})" if row.case.where else ""
+    of = {"at": at, "group": row.case.group, "others": row.case.others}
+    shares = {"before": row.before, "after": row.after, "change": row.change}
+    if row.gaps is not None:
+        begun, e = {"gap": row.gaps[0], "now": row.gaps[1]}, row.gaps[2]
     else:
-        case = "turned" if (after.high < even if lead > 0 else after.low > even) else "lessened"
-    at = f" ({change.stratum})" if change.stratum else ""
-    return worded("amplification.moved", change, case, at=at, before=before, after=after)
+        begun, e = {"own": row.from_own[0]} if row.from_own else {}, row.change
+    case = "rates" if row.gaps else "shares" if begun else "alone"
+    start = worded("amplification.begun", None, case, **begun, **shares, **of).text
+    return worded("amplification.moved", e, row.verdict, begun=start, **shares, **of)
 
 
-def _left_out(
-    cases: Sequence[_Case], known: Sequence[_Case], shown: Sequence[_Case]
-) -> list[Finding]:
+def _left_out(cases: Sequence[Case], known: Sequence[Case], shown: Sequence[Case]) -> list[Finding]:
     findings = []
     if len(known) < len(cases):
-        empty = listed(sorted({c.where for c in cases if c.moved() < 0}))
+        empty = listed(sorted({c.where for c in cases if c.moved < 0}))
         findings.append(worded("amplification.empty", names=empty))
     if len(shown) < len(known):
         findings.append(worded("amplification.shown", shares=len(known), shown=len(shown)))
     return findings
 
 
-def _sensitivity(case: _Case, others: int, seed: int) -> str:
-    each = {f"Dirichlet({p:g})": case.changes(p, others, [seed, 0])[2] for p in _PRIORS}
+def _sensitivity(case: Case, others: int, seed: int) -> str:
+    each = {f"Dirichlet({p:g})": case.moves(p, others, [seed, 0]).change for p in _PRIORS}
     return under_each(f"predictions − data, {case.label}", each)
