@@ -35,6 +35,9 @@ class Audit:
         features: columns that may tell the group; by default all others but those that determine
             the group or the outcome.
         ignore: columns that are not used to tell the group.
+        lifetime: periods that a person lives through; without it nothing is said of a lifetime.
+            Each of the trials then stands for one person in one period.
+        period: what one of them is called, such as "year"; the name of the trials by default.
 
     Attributes:
         counts: what was read.
@@ -55,6 +58,8 @@ class Audit:
         further: Further = NOTHING,
         features: Sequence[str] = (),
         ignore: Sequence[str] = (),
+        lifetime: int | None = None,
+        period: str | None = None,
     ) -> None:
         if isinstance(source, Counts):
             self.counts = source
@@ -68,7 +73,12 @@ class Audit:
             raise UnknownName(self.counts.group, reference, self.counts.groups)
         if seed < 0:
             raise DataError(f"A seed is a whole number from 0 up, but is {seed}.")
+        if lifetime is None and period is not None:
+            raise DataError(f"Of how many periods ({period}) is a lifetime? Say lifetime=.")
+        if lifetime is not None and lifetime < 1:
+            raise DataError(f"A lifetime has one or more {period or 'trials'}, not {lifetime}.")
         self.columns = columns
+        self.lifetime, self.period = lifetime, period
         self.reference, self.seed = reference, seed
         self.skipped: list[tuple[str, str]] = []
         self._source, self._further = source, further
@@ -133,7 +143,11 @@ class Audit:
         """The analysis of what it takes: counts, but for a few that take something else."""
         counts = self._flags if _FLAGS & set(entry.needs) else self.counts
         if entry.name == "prosecutor":
-            return replace(self._call(entry, _looked_for(counts)), counts=counts)
+            from plausible.fairness.base_rates.aside import Aside
+
+            within = Aside(_looked_for(counts))
+            analysis = self._call(entry, within.counts)
+            return replace(analysis, counts=counts, findings=within(analysis.findings))
         if entry.name == "pooled":
             return self._call(entry, counts.total())
         if entry.name == "calibration":
@@ -166,6 +180,8 @@ class Audit:
         """The function with the options of the audit that it has parameters for."""
         threshold = None if self.columns is None else self.columns.threshold
         options = {"reference": self.reference, "seed": self.seed, "threshold": threshold}
+        if entry.name == "burden":
+            options |= {"times": self.lifetime, "period": self.period}
         accepted = inspect.signature(entry.function).parameters
         given |= {name: value for name, value in options.items() if name in accepted}
         analysis: Analysis = entry.function(data, **given)
@@ -173,7 +189,10 @@ class Audit:
 
     def _lacks(self, entry: Registered) -> str | None:
         """Why an analysis cannot be run; None where it can."""
-        if lacking := _lacking(entry, self._absent()):
+        absent = self._absent()
+        if entry.name == "burden" and self.lifetime is not None:
+            absent.pop("hits", None)
+        if lacking := _lacking(entry, absent):
             return lacking
         counts = self.counts
         strata, cells, groups = len(counts.strata), len(counts.frame), len(counts.groups)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from plausible.fairness.estimation.estimates import TAILS, Estimate, estimate
+from plausible.fairness.estimation.estimates import TAILS, Estimate, centre, estimate
 from plausible.fairness.estimation.posteriors import Rates
 
 __all__ = ["InVain", "Lifetimes"]
@@ -21,11 +21,12 @@ class InVain(Rates):
         .. math:: (1 - h) / h, \quad h \sim \mathrm{Beta}(b, a), \quad
                   E\,[(1 - h) / h] = a / (b - 1)
 
-        The value is the mean, or the median where there is no finite mean (b at most 1).
+        The value is the mean, or the median where there is no finite mean (b at most 1), or one
+        beyond the interval.
         """
         a, b = self.a[i], self.b[i]
         high, middle, low = (1 / special.betaincinv(b, a, TAILS) - 1).tolist()
-        value = float(a / (b - 1)) if b > 1 else middle
+        value = centre(float(a / (b - 1)) if b > 1 else np.inf, low, middle, high)
         return Estimate(quantity, value, low, high, "count", words=words, **self.address(i))
 
     def ratio(self, quantity: str, i: int, j: int, words: str = "") -> Estimate:
@@ -66,4 +67,5 @@ class Lifetimes(Rates):
         return estimate(quantity, gap, "difference", words=words, **self.address(i, j))
 
     def _chance(self, rate: NDArray[np.float64]) -> NDArray[np.float64]:
-        return -np.expm1(self.times * np.log1p(-rate))
+        with np.errstate(divide="ignore"):  # a rate of 1
+            return -np.expm1(self.times * np.log1p(-rate))

@@ -11,7 +11,17 @@ from scipy import special
 from plausible.fairness.counts.counts import line
 from plausible.inference.errors import DataError
 
-__all__ = ["DRAWS", "LEVEL", "TAILS", "Cases", "Estimate", "Measure", "digits", "estimate"]
+__all__ = [
+    "DRAWS",
+    "LEVEL",
+    "TAILS",
+    "Cases",
+    "Estimate",
+    "Measure",
+    "centre",
+    "digits",
+    "estimate",
+]
 
 LEVEL = 0.95
 DRAWS = 40_000
@@ -38,7 +48,8 @@ class Estimate:
 
     Attributes:
         quantity: what is estimated, such as "false_positive_rate".
-        value: posterior mean; the median for a ratio, whose mean is drawn up by its long tail.
+        value: posterior mean; the median for a ratio, whose mean is drawn up by its long tail, and
+            wherever the mean would lie outside the interval.
         low: lower end of the interval.
         high: upper end.
         measure: "share" from 0 to 1, "difference" of shares, "ratio", "correlation", "count",
@@ -184,7 +195,7 @@ def estimate(
     finite = np.isfinite(values).all()
     method: Literal["linear", "inverted_cdf"] = "linear" if finite else "inverted_cdf"
     low, middle, high = np.quantile(values, TAILS, method=method).tolist()
-    value = middle if measure == "ratio" else float(values.mean())
+    value = middle if measure == "ratio" else centre(float(values.mean()), low, middle, high)
     if (null := _NULL.get(measure)) is None:
         return Estimate(quantity, value, low, high, measure, LEVEL, **address)
     above = float((values > null).mean())
@@ -203,6 +214,11 @@ def _doubt(values: NDArray[np.float64], null: float, measure: Measure) -> float:
     return max(counted, min(float(special.ndtr(-abs(away.mean()) / spread)), few))
 
 
+def centre(mean: float, low: float, middle: float, high: float) -> float:
+    """The mean, or the median where few values far out draw the mean out of its own interval."""
+    return mean if low <= mean <= high else middle
+
+
 def _apart(numbers: list[float], least: int, signed: bool) -> list[str]:
     """Numbers with the fewest decimals that tell the ends from each other and from 0, at most 4."""
     low, _, high = numbers
@@ -213,7 +229,16 @@ def _apart(numbers: list[float], least: int, signed: bool) -> list[str]:
         decimals += 1
     form = f"{{:{'+' if signed else ''}.{decimals}f}}"
     texts = [form.format(x).replace("-", "−") for x in numbers]
-    return texts if signed or decimals < 4 else [*map(_within, numbers, texts)]
+    if signed:
+        return [*map(_off_zero, numbers, texts)]
+    return texts if decimals < 4 else [*map(_within, numbers, texts)]
+
+
+def _off_zero(x: float, text: str) -> str:
+    """A difference that the digits make zero has no sign; one that is not zero is just off it."""
+    if any(digit in text for digit in "123456789"):
+        return text
+    return text[1:] if x == 0 else f"{'<' if x < 0 else '>'}0"
 
 
 def _within(percent: float, text: str) -> str:

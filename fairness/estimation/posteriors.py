@@ -9,14 +9,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
-from plausible.fairness.estimation.estimates import DRAWS, TAILS, Cases, Estimate, estimate
+from plausible.fairness.estimation.estimates import (
+    DRAWS,
+    TAILS,
+    Cases,
+    Estimate,
+    centre,
+    estimate,
+)
 from plausible.inference.errors import DataError
 
 __all__ = ["PRIORS", "Draws", "Prior", "Rates", "inference_data", "shares", "under_priors"]
 
 Array = NDArray[np.float64]
 _POINTS = 2000  # of the quadrature over one rate; ten times more move no interval by 1e-5
-_LOG_RATIOS = (-60.0, 60.0)
+_LOG_RATIOS = (-700.0, 700.0)  # beyond them a ratio is 0 or infinite
 _SCORES = np.linspace(-8, 8, 601)  # normal scores, for probabilities far out
 
 
@@ -129,9 +136,9 @@ class Rates:
 
     def estimate(self, quantity: str, i: int, words: str = "") -> Estimate:
         """The rate of group i: exact mean and exact central interval."""
-        low, _, high = special.betaincinv(self.a[i], self.b[i], TAILS).tolist()
-        mean = float(self.a[i] / (self.a[i] + self.b[i]))
-        return Estimate(quantity, mean, low, high, words=words, **self.address(i))
+        low, middle, high = special.betaincinv(self.a[i], self.b[i], TAILS).tolist()
+        value = centre(float(self.a[i] / (self.a[i] + self.b[i])), low, middle, high)
+        return Estimate(quantity, value, low, high, words=words, **self.address(i))
 
     def difference(self, quantity: str, i: int, j: int, words: str = "") -> Estimate:
         r"""Rate of group i minus rate of group j, exactly.
@@ -147,6 +154,8 @@ class Rates:
         low, high = (optimize.brentq(_above(below, p), -1, 1) for p in (TAILS[0], TAILS[2]))
         mean = self.a / (self.a + self.b)
         value, above = float(mean[i] - mean[j]), 1 - below(0.0)
+        if not low <= value <= high:
+            value = optimize.brentq(_above(below, TAILS[1]), low, high)
         return Estimate(
             quantity, value, low, high, "difference", above=above, words=words, **self.address(i, j)
         )
@@ -172,9 +181,7 @@ class Rates:
         def below(log_r: float) -> float:
             return self._mean_below(i, bounds(log_r))
 
-        low, value, high = (
-            float(np.exp(optimize.brentq(_above(below, p), *_LOG_RATIOS))) for p in TAILS
-        )
+        low, value, high = (_ratio_at(_above(below, p)) for p in TAILS)
         above = 1 - below(0.0)
         return Estimate(
             quantity, value, low, high, "ratio", above=above, words=words, **self.address(i, j)
@@ -253,6 +260,14 @@ def _groups(names: Sequence[str], i: int, j: int | None = None) -> dict[str, Any
 def _whole(x: float) -> float:
     """An int where the number is whole, so that it is written as one."""
     return int(x) if float(x).is_integer() else float(x)
+
+
+def _ratio_at(above: Callable[[float], float]) -> float:
+    """The ratio at whose logarithm this crosses zero."""
+    low, high = _LOG_RATIOS
+    if above(low) >= 0:
+        return 0.0
+    return float(np.exp(optimize.brentq(above, low, high))) if above(high) > 0 else np.inf
 
 
 def _above(below: Callable[[float], float], p: float) -> Callable[[float], float]:

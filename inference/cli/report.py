@@ -107,6 +107,8 @@ def report(
     lines: Annotated[_LinesAsked | None, Parameter(name="*")] = None,
     further: Annotated[_FurtherAsked | None, Parameter(name="*")] = None,
     reference: str | None = None,
+    lifetime: int | None = None,
+    period: str | None = None,
     out: Path | None = None,
     json: Path | None = None,
     markdown: Path | None = None,
@@ -124,6 +126,9 @@ def report(
             folder of Parquet files, or an address such as postgres://user@host/police?table=stops.
         cases: show all cases.
         reference: the group that others are compared with; the largest by default.
+        lifetime: periods that a person lives through, for the chance of at least one event in them;
+            each of the trials then has to be one person in one period, such as residents of a year.
+        period: what one of them is called, such as year; the trials' own name by default.
         out: the report as its ending says: .html for the page, .md for its text, .json for all its
             tables, .csv for one estimate a line; report.html or the case's name by default.
         json: a further file, with all tables.
@@ -143,10 +148,10 @@ def report(
     written = {target: make for make, target in others.items() if target is not None}
     targets = [page, *(target for target in others.values() if target is not None)]
     if is_case:
-        make = _of_case(source, columns or lines or further, reference, seed)
+        make = _of_case(source, columns or lines or further, reference, seed, lifetime, period)
     else:
         asked = (columns, lines or _LinesAsked(), further or _FurtherAsked())
-        make = _of_table(source, *asked, reference, seed or 0)
+        make = _of_table(source, *asked, reference, seed or 0, lifetime, period)
     for read in (source, *(further.tables.values() if further else ())):
         _check_targets(read, targets)
     with folder_for(*(target.parent for target in targets)), announced(masked(source)):
@@ -157,14 +162,12 @@ def report(
     return 0
 
 
-def _of_case(
-    name: str, asked: object, reference: str | None, seed: int | None
-) -> Callable[[], "Report"]:
+def _of_case(name: str, *given: object) -> Callable[[], "Report"]:
     chosen = case(name)
-    if asked is not None or reference is not None or seed is not None:
+    if any(option is not None for option in given):
         raise CommandError(
-            f"The case {name} has its own counts and seed: it takes no columns, no reference and "
-            "no seed."
+            f"The case {name} has its own counts and seed: it takes no columns, no reference, no "
+            "lifetime and no seed."
         )
     return chosen.report
 
@@ -176,6 +179,8 @@ def _of_table(
     further: _FurtherAsked,
     reference: str | None,
     seed: int,
+    lifetime: int | None,
+    period: str | None,
 ) -> Callable[[], "Report"]:
     if asked is None or not any(map(str.strip, asked.group)):
         raise CommandError("Which column holds the groups? Name it with --group.")
@@ -197,6 +202,8 @@ def _of_table(
                 Columns(**{**vars(asked), "group": group, **chosen}),
                 reference=reference if group == first else None,
                 seed=seed,
+                lifetime=lifetime,
+                period=period,
                 further=Further(**further.tables),
                 features=_parts(further.features),
                 ignore=_parts(further.ignore),

@@ -65,7 +65,7 @@ def test_sentences_follow_the_counts() -> None:
     less = counts(a=(1000, 100, 30), b=(1000, 200, 20))
     same = counts(a=(1000, 100, 30), b=(1000, 100, 30))
     higher, lower, equal = (
-        [f.text for f in burden(c, reference="b").findings] for c in (more, less, same)
+        [f.text for f in burden(c, times=50, reference="b").findings] for c in (more, less, same)
     )
     assert "more searches are in vain for a," in higher[0]
     assert "fewer searches are in vain for a," in lower[0]
@@ -85,7 +85,8 @@ def test_each_part_needs_only_its_own_counts() -> None:
     def quantities(*keys: str) -> list[str]:
         cells = {"trials": 100, "events": 20, "hits": 5}
         given = Counts.of({"a": {k: cells[k] for k in keys}})
-        return [e.quantity for e in burden(given).estimates]
+        times = 50 if keys == ("trials", "events") else None
+        return [e.quantity for e in burden(given, times=times).estimates]
 
     assert quantities("events", "hits") == ["in_vain_per_hit"]
     assert quantities("trials", "events") == ["at_least_one"]
@@ -101,6 +102,44 @@ def test_burden_draws_a_picture_of_each_part() -> None:
     analysis = burden(counts(a=(100, 10, 2), b=(100, 20, 2)), times=30, period="years")
     assert [p.name for p in analysis.figures()] == ["per-hit", "in-vain", "lifetime"]
     assert "in 30 years" in analysis.figures()[2].caption
+
+
+def test_of_a_lifetime_nothing_is_said_until_one_is_given() -> None:
+    # Seen failing before: "in 50 stops", which nobody had asked for.
+    given = counts(a=(1000, 200, 20), b=(1000, 100, 30))
+    quantities = {e.quantity for e in burden(given).estimates}
+    assert quantities == {"in_vain_per_hit", "in_vain"}
+    assert "at least one" not in " ".join(f.text for f in burden(given).findings)
+
+
+@pytest.mark.parametrize(
+    ("period", "times", "said", "taken"),
+    [
+        (None, 40, "in 40 stops", ""),
+        ("year", 40, "in 40 years", "one person in one year"),
+        ("years", 40, "in 40 years", "one person in one year"),
+        ("year", 1, "in 1 year ", "one person in one year"),
+    ],
+)
+def test_a_lifetime_says_what_its_periods_are(
+    period: str | None, times: int, said: str, taken: str
+) -> None:
+    given = counts(a=(1000, 20, 2), b=(1000, 10, 3))
+    finding = burden(given, times=times, period=period).findings[2]
+    assert said in finding.text and taken in finding.caveat and bool(taken) == bool(finding.caveat)
+
+
+def test_where_everyone_meets_one_no_difference_can_be_told() -> None:
+    # Seen failing before: "is higher for a ...: a difference of −0.0000 points".
+    given = counts(a=(10_000, 4000, 400), b=(10_000, 3000, 300))
+    analysis = burden(given, times=80)
+    (text,) = (f.text for f in analysis.findings if "at least one" in f.text)
+    assert "there is no difference that can be told" in text
+    assert "points" not in text and "higher" not in text and "lower" not in text
+    assert "0.0000" not in " ".join(map(str, analysis.estimates))
+    # Before that, the difference is said.
+    (text,) = (f.text for f in burden(given, times=5).findings if "at least one" in f.text)
+    assert "is lower for b" in text
 
 
 def crossed(both: int, only_b: int, only_dear: int, neither: int, n: int = 2000) -> Counts:
@@ -153,6 +192,7 @@ def test_crossed_attributes_reverse_admit_ignorance_and_name_their_scale() -> No
         (lambda: burden(counts(a=(0, 0, 0))), DataError, "no stops"),
         (lambda: burden(counts(a=(9, 5, 1)), times=0), DataError, "not 0"),
         (lambda: burden(Counts.of({"a": {"events": 3}})), UnknownName, "hits"),
+        (lambda: burden(Counts.of({"a": {"trials": 9, "events": 3}})), DataError, "`times`"),
         (lambda: burden(Counts.of({"a": {"trials": 3}})), UnknownName, "events"),
         (lambda: intersections(counts(a=(9, 5, 1), b=(9, 5, 1))), DataError, "two of each"),
         (
