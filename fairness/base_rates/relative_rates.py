@@ -84,7 +84,9 @@ def relative_rates(
                 isinstance(r, CountedRate) or r.error > 0 for r in (rates[g], rates[ref])
             )
             alone = [_posterior(quotient, draws)] if uncertain else []
-            findings.append(Finding(_times(quotient, *alone), "", [quotient, *alone][-1]))
+            bare = not alone and quotient.low == quotient.high
+            caveat = phrase("relative_rates.no_interval") if bare else ""
+            findings.append(Finding(_times(quotient, *alone), caveat, [quotient, *alone][-1]))
             estimates += [quotient, *alone]
     return Analysis(
         **framed(
@@ -105,8 +107,8 @@ def relative_rates(
             intervals(
                 "relative-rates",
                 estimates,
-                "Ratios of groups. A posterior is a 95 % interval; the others show what rounding "
-                "of the published figures leaves open. The line is equality.",
+                "Ratios of groups. A posterior has its 95 % interval; the others have the range "
+                "that rounding of the published figures leaves, or none. The line is equality.",
             )
         ],
         details={"reference": ref},

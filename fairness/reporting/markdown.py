@@ -44,7 +44,7 @@ def text(report: "Report") -> str:
         lines += [""]
     lines += ["## Six questions", ""]
     for answer in report.questions:
-        words = " ".join(s for s in (answer.question, answer.here, answer.beyond) if s)
+        words = " ".join(s for s in (answer.question, answer.here, answer.says, answer.beyond) if s)
         lines += [f"- **{answer.heading}.** {_escaped(words)}"]
     return "\n".join(lines) + "\n"
 

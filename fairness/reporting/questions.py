@@ -26,6 +26,7 @@ class Answer:
         heading: a word or two.
         question: the question.
         here: which parts of the report speak to it, in a sentence.
+        says: what these find; empty where their titles say enough.
         beyond: what no part of it can say.
     """
 
@@ -33,6 +34,7 @@ class Answer:
     question: str
     here: str
     beyond: str
+    says: str = ""
 
 
 # By the name with which an analysis says what it answers.
@@ -86,12 +88,18 @@ def closing_questions(analyses: Iterable[Analysis]) -> Sequence[Answer]:
         analyses: of the report.
     """
     known = registry.names()
-    parts: dict[str, list[str]] = {name: [] for name in QUESTIONS}
+    parts: dict[str, list[Analysis]] = {name: [] for name in QUESTIONS}
     for analysis in analyses:
         if analysis.name in known:
-            parts[registry.registered(analysis.name).answers].append(analysis.title)
+            parts[registry.registered(analysis.name).answers].append(analysis)
     return [
-        Answer(question.heading, question.text, _here(name, parts[name]), question.beyond)
+        Answer(
+            question.heading,
+            question.text,
+            _here(name, [part.title for part in parts[name]]),
+            question.beyond,
+            _says(name, parts[name]),
+        )
         for name, question in QUESTIONS.items()
     ]
 
@@ -100,3 +108,9 @@ def _here(question: str, titles: Sequence[str]) -> str:
     if titles:
         return f"Here: {', '.join(dict.fromkeys(titles))}."
     return "" if question == "dignity" else "No part of this report speaks to it."
+
+
+def _says(question: str, parts: Sequence[Analysis]) -> str:
+    """Of causes, what the first part finds: a title alone does not say it."""
+    texts = [part.findings[0].text for part in parts if part.findings]
+    return texts[0] if question == "causes" and texts else ""

@@ -40,7 +40,7 @@ def admissions() -> Report:
         "Berkeley 1973: admission by sex, raw and by department",
         "Of those who applied to the six largest departments, a smaller share of the women was "
         "admitted. Department by department that is not so.",
-        [base_rates(ADMISSIONS.total(), reference="men"), by_stratum(ADMISSIONS, "women", "men")],
+        [base_rates(ADMISSIONS, reference="men"), by_stratum(ADMISSIONS, reference="men")],
         notes=[
             "The six largest departments are not the whole university. Which of the comparisons "
             "answers the question of discrimination depends on what made applicants choose their "
