@@ -1,5 +1,6 @@
 """Base rates: how often something is counted in each group, and how the groups compare (G1)."""
 
+from plausible.fairness.base_rates.aside import Aside
 from plausible.fairness.counts.counts import Counts
 from plausible.fairness.estimation.comparison import compare
 from plausible.fairness.estimation.posteriors import PRIORS, Prior
@@ -46,6 +47,7 @@ def base_rates(
     Source: Gelman et al., Bayesian Data Analysis (2013), section 2.4.
     """
     c = compare(counts, events, trials, reference=reference, prior=prior, seed=seed)
+    within = Aside(counts, events, trials, prior)
     alone = worded("base_rates.alone", c.each[c.ref], kind=counts.group)
     pictures = {
         "rates": (c.each, f"The {c.words}, with intervals that hold 95 % of the probability."),
@@ -56,7 +58,7 @@ def base_rates(
     }
     return Analysis(
         **framed("base_rates", counts, cases=c.cases, events=counts.label_of(events)),
-        findings=comparisons(f"The {c.words}", c) or [alone],
+        findings=within(comparisons(f"The {c.words}", c) or [alone]),
         estimates=c.estimates,
         assumptions=[*basis(counts, prior), *left_out(c), *sensitivity(c.sensitivity())],
         counts=counts,

@@ -9,14 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
-from plausible.fairness.estimation.estimates import (
-    DRAWS,
-    TAILS,
-    Cases,
-    Estimate,
-    centre,
-    estimate,
-)
+from plausible.fairness.estimation.estimates import DRAWS, TAILS, Cases, Estimate, centre, estimate
 from plausible.inference.errors import DataError
 
 __all__ = ["PRIORS", "Draws", "Prior", "Rates", "inference_data", "shares", "under_priors"]

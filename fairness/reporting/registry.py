@@ -28,6 +28,7 @@ _ANY_NUMBER = 10**9
 
 # In the order of an audit.
 _PLACES = {
+    "strata": "base_rates.by_stratum:by_stratum",
     "base-rates": "base_rates.base_rates:base_rates",
     "pooled": "base_rates.pooling:pooled",
     "pooled-strata": "base_rates.pooling:pooled",
@@ -45,7 +46,6 @@ _PLACES = {
     "proxies": "proxies.proxies:proxies",
     "detection": "sampling_bias.detection:detection",
     "decisions": "decisions.decisions:decisions",
-    "strata": "base_rates.by_stratum:by_stratum",
     "relative-rates": "base_rates.relative_rates:relative_rates",
     "trained-on-arrests": "sampling_bias.trained_on_arrests:trained_on_arrests",
     "survivorship": "sampling_bias.survivorship:survivorship",
@@ -82,7 +82,6 @@ BEYOND = {
 }
 GIVEN = {
     "rates": "rates, published or assumed",
-    "pair": "the two groups to compare",
     "places": "hits by place",
     "selected": "events that are good for whoever they happen to",
     "numbers": "two or more columns of numbers",

@@ -57,7 +57,14 @@ def test_hits_add_the_burden_and_strata_what_needs_them(claims: pd.DataFrame) ->
     few = claims.assign(office=claims["office"].where(claims["office"] < "office 2", "office 2"))
     columns = Columns("group", events="checked", hits="found", by="office")
     audit = Audit(few[["group", "checked", "found", "office"]], columns)
-    assert names(audit) == ["base-rates", "intersections", "prosecutor", "burden", "proxies"]
+    assert names(audit) == [
+        "strata",
+        "base-rates",
+        "intersections",
+        "prosecutor",
+        "burden",
+        "proxies",
+    ]
     assert dict(audit.skipped)["partial pooling of strata"] == (
         "it needs 7 strata or more; there are 3."
     )
@@ -144,6 +151,19 @@ def test_other_columns_are_not_used_for_some_days_only(claims: pd.DataFrame) -> 
     columns = Columns("group", events="checked", date="day", since="2020-01-01")
     audit = Audit(claims, columns)
     assert "proxies" not in names(audit) and "some days" in dict(audit.skipped)["proxies"]
+
+
+def test_a_lifetime_is_of_the_periods_that_are_given() -> None:
+    cells = {"A": {"trials": 900, "events": 9}, "B": {"trials": 500, "events": 40}}
+    audit = Audit(Counts.of(cells), lifetime=40, period="year")
+    burden = {a.name: a for a in audit.run()}["burden"]
+    assert "in 40 years is" in burden.findings[0].text
+    e = burden["at_least_one", "A"]
+    assert e.value == pytest.approx(1 - (1 - 10 / 902) ** 40, abs=0.02)
+    with pytest.raises(DataError, match="how many periods"):
+        Audit(Counts.of(cells), period="year")
+    with pytest.raises(DataError, match="not 0"):
+        Audit(Counts.of(cells), lifetime=0)
 
 
 def test_one_group_is_reported_and_not_compared() -> None:

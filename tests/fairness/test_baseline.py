@@ -32,8 +32,18 @@ WIDTH, CHANCE, ONE = 0.06, 0.09, 0.002
 RENAMED = {"planes": "survivorship"}
 # Numbers of version 0.1.0 that are others now, and why.
 MOVED = {
+    # What is amplified is measured against what the data are, not against an even share.
+    **dict.fromkeys(("claims", "checks"), ("amplification.estimates.length",)),
+    "case-compas": ("amplification.estimates.length",),
+    "arguments": ("amplification.estimates.length", "amplification#2.estimates.length"),
+    # Rates by department and a standardised difference; counts are shown once, by department.
+    "case-admissions": ("strata.estimates.length", "base-rates.counts.table."),
+    # Both kinds of stop are counted, and said.
+    "case-minneapolis": ("lead prints", "base-rates.counts.table."),
+    # What chance leaves of rates without counts, and that arrests are cases.
+    "case-drug-use": ("lead prints", "notes prints"),
     # The reference that was named is the one that is compared with: it was the largest group.
-    "permits": ("prosecutor.estimates.10.",),
+    "permits": ("prosecutor.estimates.10.", "amplification.estimates.length"),
     "stops": ("intersections.",),
 }
 

@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,10 @@ BOTH = Values(
     np.array([[float(x) for x in v.split("; ")] for v in dict.fromkeys(_VALUES["by"])]),
 )
 RANKED = Values(BOTH.counts, BOTH.scores[:, :1])
+CROSSED = replace(
+    STRATA,
+    frame=pd.concat([STRATA.frame, STRATA.frame[:2].assign(group="C", trials=19)]),
+)
 USE = {"A": RoundedRate(0.14, 0.02), "B": RoundedRate(0.12, 0.02), "C": CountedRate(30, 200)}
 ARRESTS = {"A": RoundedRate(0.007), "B": RoundedRate(0.002), "C": CountedRate(4, 900)}
 COSTS = Costs({"go": {"rain": (2.0, 4.0), "dry": 0.0}, "stay": {"rain": 1.0, "dry": 1.0}})
@@ -112,7 +117,7 @@ GIVEN: dict[str, tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]] = {
     "prosecutor": ((FLAT,), {}, {"reference": "A", "prior": Prior(2, 3), "seed": 1}),
     "burden": (
         (FLAT,),
-        {},
+        {"times": 5},
         {"times": 7, "period": "years", "reference": "A", "prior": Prior(2, 3)},
     ),
     "scores": ((CELLS,), {}, {"reference": "B", "prior": Prior(2, 2), "seed": 1}),
@@ -177,7 +182,11 @@ GIVEN: dict[str, tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]] = {
             "seed": 1,
         },
     ),
-    "strata": ((STRATA, "A", "B"), {}, {"prior": Prior(2, 3)}),
+    "strata": (
+        (CROSSED,),
+        {},
+        {"group": "C", "reference": "B", "prior": Prior(2, 3), "seed": 1},
+    ),
     "relative-rates": (
         (USE, ARRESTS),
         {},
@@ -370,7 +379,7 @@ LIMIT: dict[str, dict[tuple[str, ...], float]] = {
     "amplification": {("share_in_data", "B"): 1 / 2, ("share_in_predictions", "B"): 1 / 2},
     "detection": {("use_before_data",): 0.75, ("use_from_arrests", "A"): 0.75},
     "decisions": {("cost", "go"): 1.5},
-    "strata": {("rate", "A", "B", "", "level 1"): 0.0},
+    "strata": {("rate", "B", "A", "", "level 1"): 0.0, ("standardised", "C", "A"): 0.0},
     "survivorship": {("holes", "wing"): 1 / 2},
     "found-out": {("found_out", "A"): 0.75},
     "correlation": {("correlation",): 0.0},
