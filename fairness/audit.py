@@ -130,6 +130,9 @@ class Audit:
         analyses = self.run()
         flags = self._flags
         total = f"{int(flags[flags.measures[0]].sum()):,} {flags.label_of(flags.measures[0])}"
+        if flags.weighted:
+            worth = f"{int(flags[flags.measures[0]].sum()):,} of equal weight"
+            total = f"Weighted {flags.label_of(flags.measures[0])}, which tell as much as {worth},"
         groups = "one group" if len(flags.groups) == 1 else f"{len(flags.groups):,} groups"
         return Report(
             title or f"{flags.source or 'Counts'} by {flags.group}",
@@ -159,7 +162,10 @@ class Audit:
         if entry.name in ("ranking", "versus"):
             return self._ranked(entry)
         if entry.name == "proxies":
-            return self._call(entry, self._source, **self._features())
+            from plausible.fairness.counts.reading import recoded
+
+            assert self.columns is not None
+            return self._call(entry, recoded(self._source, self.columns), **self._features())
         if given := dict(self._given.get(entry.name, {})):
             return self._call(entry, given.pop("costs", counts), **given)
         return self._call(entry, counts)
@@ -214,7 +220,7 @@ class Audit:
             "decisions": measures >= set(CONFUSION),
             "score": columns is not None and columns.score is not None,
             "versus": columns is not None and columns.versus is not None,
-            "rows": columns is not None and columns.trials is None,
+            "rows": columns is not None and columns.whole,
             "strata": self.counts.by is not None,
         }
         return {name: words for name, words in COLUMNS.items() if not holds[name]}
@@ -275,7 +281,7 @@ def _looked_for(counts: Counts) -> Counts:
     frame = counts.frame.drop(columns="trials")
     frame = frame.rename(columns={"events": "trials", "hits": "events"})
     names = {"trials": counts.label_of("events"), "events": counts.label_of("hits")}
-    return replace(counts, frame=frame, names=names, missing={})
+    return replace(counts, frame=frame, names=names, missing={}, lost={})
 
 
 def _flags(counts: Counts, columns: Columns | None) -> Counts:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from plausible.inference.errors import DataError, UnknownName
 
-__all__ = ["EACH_ROW", "Columns"]
+__all__ = ["EACH_ROW", "Columns", "plain", "several"]
 
 EACH_ROW = "1"  # as the column of how many cases a row stands for: a row is one case
 _NUMBER_SIGNS = (".", ",", " ", "'", "\u00a0", "\u202f", "\u2019")

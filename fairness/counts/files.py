@@ -11,10 +11,18 @@ from typing import Any
 
 import ibis
 import pandas as pd
-from pyarrow import dataset, feather
+import pyarrow
+from pyarrow import dataset, feather, parquet
 from python_calamine import CalamineError
 
-from plausible.fairness.counts.frames import connection, of_frame, registered
+from plausible.fairness.counts.addresses import is_address
+from plausible.fairness.counts.frames import (
+    connection,
+    dictionary_of,
+    in_own_zones,
+    of_frame,
+    registered,
+)
 from plausible.fairness.counts.kinds import (
     FEATHER,
     JSON,
@@ -27,7 +35,7 @@ from plausible.fairness.counts.text_file import TextFile
 from plausible.fairness.counts.unpacking import UNPACKED, decompressed, new_folder, unzipped
 from plausible.inference.errors import DataError, UnknownName
 
-__all__ = ["CSV_HINT", "of_file", "of_folder", "split_name"]
+__all__ = ["CSV_HINT", "categories_in", "of_file", "of_folder", "split_name"]
 
 _ROWS_FOR_TYPES = 500_000
 # Nothing is guessed: no line is skipped, no row is a comment, and 01/02/2020 is not a day.
@@ -62,7 +70,8 @@ def of_folder(path: Path) -> ibis.Table:
     files = sorted(f for f in path.rglob("*") if f.suffix.lower() in PARQUET and f.is_file())
     if not files:
         raise DataError(f"The folder {path} has no Parquet files in it.")
-    return connection().read_parquet([_exactly(file) for file in files], union_by_name=True)
+    table = connection().read_parquet([_exactly(file) for file in files], union_by_name=True)
+    return in_own_zones(table, _schema(files[0]))
 
 
 def of_file(path: Path, table: str | None = None, lines: TextFile | None = None) -> ibis.Table:
@@ -92,12 +101,33 @@ def of_file(path: Path, table: str | None = None, lines: TextFile | None = None)
             "files and workbooks."
         )
     if ending in PARQUET:
-        return connection().read_parquet(_exactly(path))
+        return in_own_zones(connection().read_parquet(_exactly(path)), _schema(path))
     if ending in FEATHER:
         return registered(_feather(path))
     if ending in JSON:
         return connection().read_json(_exactly(path), sample_size=_ROWS_FOR_TYPES)
     return _csv(replace(lines, path=path))
+
+
+def categories_in(source: Any, name: str) -> list[str] | None:
+    """The categories of a column of a Parquet file in their order, where it keeps one."""
+    if not isinstance(source, str | os.PathLike) or is_address(source):
+        return None
+    path, _ = split_name(source)
+    kind = _schema(path).field(name).type if name in _schema(path).names else None
+    if not path.is_file() or kind is None or not pyarrow.types.is_dictionary(kind):
+        return None
+    return dictionary_of(parquet.ParquetFile(path).read_row_group(0, columns=[name])[name])
+
+
+def _schema(path: Path) -> pyarrow.Schema:
+    """What Arrow noted in a Parquet file; nothing for any other and where it cannot read it."""
+    if path.suffix.lower() not in PARQUET or not path.is_file():
+        return pyarrow.schema([])
+    try:
+        return parquet.read_schema(path)
+    except pyarrow.ArrowException:
+        return pyarrow.schema([])
 
 
 def _csv(file: TextFile) -> ibis.Table:

@@ -1,21 +1,32 @@
 """Opens rows that are in memory: frames of pandas and Polars, tables of Arrow and of DuckDB."""
 
 import os
+import re
 import shutil
 import tempfile
 import weakref
 from typing import Any
+from zoneinfo import available_timezones
 
 import duckdb
 import ibis
 import pandas as pd
 import pyarrow
+from ibis.expr import datatypes as dt
 from pyarrow.dataset import Dataset
 
 from plausible.fairness.counts.unpacking import new_folder
 from plausible.inference.errors import DataError
 
-__all__ = ["connection", "of_frame", "of_rows", "registered"]
+__all__ = [
+    "categories_of",
+    "connection",
+    "dictionary_of",
+    "in_own_zones",
+    "of_frame",
+    "of_rows",
+    "registered",
+]
 
 _MEMORY = "600MB"
 
@@ -31,7 +42,33 @@ def registered(rows: Any) -> ibis.Table:
     """A table or data set of Arrow as a table of that database."""
     database = connection()
     database.con.register("rows", rows)
-    return database.table("rows")
+    return in_own_zones(database.table("rows"), rows.schema)
+
+
+def in_own_zones(table: ibis.Table, schema: pyarrow.Schema) -> ibis.Table:
+    """The table with times as clocks showed them where they were noted, for days are cut by these.
+
+    Args:
+        table: of DuckDB, which keeps the moment alone.
+        schema: of Arrow, which keeps the zone.
+    """
+    zones = {one.name: one.type.tz for one in schema if pyarrow.types.is_timestamp(one.type)}
+    local = {}
+    for name, zone in zones.items():
+        if name not in table.columns:
+            continue
+        if zone in available_timezones():
+            local[name] = _local(zone, table[name])
+        elif zone and (offset := re.fullmatch(r"([+-])(\d\d):?(\d\d)", zone)):
+            sign, hours, minutes = offset.groups()
+            ahead = (60 * int(hours) + int(minutes)) * (-1 if sign == "-" else 1)
+            local[name] = table[name].cast("timestamp") + ibis.interval(minutes=ahead)
+    return table.mutate(**local) if local else table
+
+
+@ibis.udf.scalar.builtin(name="timezone")
+def _local(zone: str, moment: dt.Timestamp(timezone="UTC")) -> dt.Timestamp():  # type: ignore[valid-type, empty-body]
+    """The time that clocks of a zone show at a moment."""
 
 
 def of_rows(source: Any) -> ibis.Table:
@@ -60,6 +97,33 @@ def of_rows(source: Any) -> ibis.Table:
         "A table is a file, a folder, the address of a table in a database, a data frame, or a "
         f"table of Arrow, DuckDB or Ibis, not a {type(source).__name__}."
     )
+
+
+def categories_of(source: Any, name: str) -> list[str] | None:
+    """The categories of a column in their order, where a library keeps one; None otherwise.
+
+    Args:
+        source: as for `of_rows`; of anything else nothing is known.
+        name: of a column that may be there.
+    """
+    if isinstance(source, pd.DataFrame):
+        dtype = source.rename(columns=str).dtypes.get(name)
+        return list(map(str, dtype.categories)) if hasattr(dtype, "categories") else None
+    if isinstance(source, pyarrow.Table) and name in source.column_names:
+        return dictionary_of(source[name])
+    if type(source).__module__.startswith("polars") and hasattr(source, "collect_schema"):
+        dtype = source.collect_schema().get(name)
+        ordered = type(dtype).__name__ == "Enum"
+        return [str(category) for category in dtype.categories] if ordered else None
+    return None
+
+
+def dictionary_of(column: pyarrow.ChunkedArray) -> list[str] | None:
+    """The categories of a column of Arrow, if they are said to have an order."""
+    kind = column.type
+    if not (pyarrow.types.is_dictionary(kind) and kind.ordered and column.num_chunks):
+        return None
+    return list(map(str, column.unify_dictionaries().chunk(0).dictionary.to_pylist()))
 
 
 def of_frame(source: pd.DataFrame) -> ibis.Table:

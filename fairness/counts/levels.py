@@ -58,4 +58,4 @@ def count_levels(source: Any, columns: Columns, *, label: str = "") -> Counts:
         score=None,
         threshold=None,
     )
-    return count_table(leveled, by_level, source, label=label)
+    return count_table(leveled, by_level, source, label=label, apart=False)

@@ -4,18 +4,21 @@ from dataclasses import replace
 from typing import Any
 
 import ibis
-import pandas as pd
 from ibis import _
 
 from plausible.fairness.counts.answer.adding_up import added_up
 from plausible.fairness.counts.answer.doubts import ask_about_frequencies, check_names
-from plausible.fairness.counts.columns import Columns
+from plausible.fairness.counts.answer.groups import NOT_RECORDED
+from plausible.fairness.counts.columns import Columns, plain, several
 from plausible.fairness.counts.counts import Counts
+from plausible.fairness.counts.files import categories_in
+from plausible.fairness.counts.frames import categories_of
 from plausible.fairness.counts.parts import Parts
 from plausible.fairness.counts.tables import label_of, open_table, readable, text_file_of
+from plausible.fairness.counts.values import NOTHING, Column
 from plausible.inference.errors import DataError
 
-__all__ = ["count_table", "counting_query", "open_table", "opened", "read_counts"]
+__all__ = ["count_table", "counting_query", "open_table", "opened", "read_counts", "recoded"]
 
 _LARGEST = 2**53
 
@@ -58,7 +61,35 @@ def opened(source: Any, columns: Columns) -> ibis.Table:
     return open_table(replace(file, as_text=floats)) if floats else table
 
 
-def count_table(table: ibis.Table, columns: Columns, source: Any, *, label: str = "") -> Counts:
+def recoded(source: Any, columns: Columns) -> ibis.Table:
+    """The table for what reads rows: missing where a group or outcome is, its answers 1 and 0.
+
+    Args:
+        source: as for `read_counts`.
+        columns: with one column of the group.
+
+    Raises:
+        UnknownName, DataError: as for `read_counts`.
+    """
+    table = opened(source, columns)
+    columns.check(table.columns)
+    (group,) = columns.groups
+    key = Column(table, group, columns).as_key
+    nothing = key.strip().lower().isin((*NOTHING, *plain(columns.missing)))
+    of = nothing.ifelse(NOT_RECORDED if columns.keep_missing else ibis.null("string"), key)
+    table = table.mutate(**{group: of})
+    if columns.only:
+        table = table.filter(table[group].isin(several(columns.only)))
+    if columns.except_:
+        table = table.filter(~table[group].isin(several(columns.except_)))
+    if columns.outcome is None:
+        return table
+    return table.mutate(**{columns.outcome: Column(table, columns.outcome, columns).flag()})
+
+
+def count_table(
+    table: ibis.Table, columns: Columns, source: Any, *, label: str = "", apart: bool = True
+) -> Counts:
     """Count an open table by group.
 
     Args:
@@ -66,6 +97,7 @@ def count_table(table: ibis.Table, columns: Columns, source: Any, *, label: str 
         columns: which columns hold what.
         source: as for `read_counts`; it knows the order of categories.
         label: as for `read_counts`.
+        apart: whether each stratum stands for itself, see `added_up`.
 
     Raises:
         UnknownName, DataError: as for `read_counts`.
@@ -77,7 +109,12 @@ def count_table(table: ibis.Table, columns: Columns, source: Any, *, label: str 
             since, until = columns.since or "the first day", columns.until or "the last"
             days = f" from {since} to {until}" if columns.since or columns.until else ""
             raise DataError(f"{label_of(source)} has no rows to count{days}.")
-    return added_up(frame, columns, label or label_of(source), _categories(source, columns))
+    order = _categories(source, columns)
+    counts = added_up(frame, columns, label or label_of(source), order, apart=apart)
+    kind = None if columns.date is None else table[columns.date].type()
+    if kind is not None and kind.is_timestamp() and kind.timezone is not None:
+        return replace(counts, notes=(*counts.notes, "Days are those of UTC."))
+    return counts
 
 
 def counting_query(table: ibis.Table, columns: Columns) -> ibis.Table:
@@ -135,14 +172,11 @@ def _is_whole(column: Any) -> Any:
 
 
 def _categories(source: Any, columns: Columns) -> dict[str, list[str]]:
-    """The order of categories of a data frame, by the key of the query."""
-    if not isinstance(source, pd.DataFrame):
-        return {}
+    """The order of categories, where the source keeps one, by the key of the query."""
     keys = {f"g{i}": name for i, name in enumerate(columns.groups)}
     keys |= {} if columns.by is None else {"by": columns.by}
-    dtypes = {key: source.rename(columns=str).dtypes.get(name) for key, name in keys.items()}
-    return {
-        key: [str(category) for category in dtype.categories]
-        for key, dtype in dtypes.items()
-        if isinstance(dtype, pd.CategoricalDtype)
+    orders = {
+        key: categories_of(source, name) or categories_in(source, name)
+        for key, name in keys.items()
     }
+    return {key: order for key, order in orders.items() if order is not None}

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from plausible.fairness.counts.columns import Columns
 from plausible.fairness.counts.counts import Counts
-from plausible.fairness.counts.reading import read_counts
-from plausible.fairness.counts.tables import open_table
+from plausible.fairness.counts.reading import count_table, opened
+from plausible.fairness.counts.values import Column
 from plausible.inference.errors import DataError
 
 __all__ = ["Values", "count_values"]
@@ -56,8 +56,8 @@ def count_values(source: Any, columns: Columns, *, label: str = "") -> Values:
     if columns.score is None:
         raise DataError("Ranks need a column of scores: name it with score=.")
     names = [name for name in (columns.score, columns.versus) if name is not None]
-    table = open_table(source)
-    scores = [_numbers(table, name) for name in names]
+    table = opened(source, columns)
+    scores = [Column(table, name, columns).number().cast("float64") for name in names]
     distinct = table.select(**{f"s{i}": s for i, s in enumerate(scores)}).distinct()
     steps = None
     if distinct.count().execute() > _MOST:
@@ -77,17 +77,13 @@ def count_values(source: Any, columns: Columns, *, label: str = "") -> Values:
         versus=None,
         threshold=None,
     )
-    counts = read_counts(table.mutate(**{_VALUE: value}), by_value, label=label)
+    counts = count_table(
+        table.mutate(**{_VALUE: value}), by_value, source, label=label, apart=False
+    )
     numbers = np.array([list(map(float, s.split(_BETWEEN))) for s in counts.strata])
     if not np.isfinite(numbers).all():
         raise DataError(f"Ranks need finite scores, but {' or '.join(names)} has infinite ones.")
     return Values(counts, numbers, steps)
-
-
-def _numbers(table: ibis.Table, name: str) -> Any:
-    """A column as numbers; what is not one is missing."""
-    score = table[name].cast("float64")
-    return score.isnan().ifelse(None, score)
 
 
 def _rounded(table: ibis.Table, score: Any, steps: int) -> Any:

@@ -21,11 +21,17 @@ from plausible.inference.errors import DataError
 
 __all__ = ["added_up"]
 
+_ROUNDING = 1e-12
 _NAMED = 12  # groups in a sentence
 
 
 def added_up(
-    frame: pd.DataFrame, columns: Columns, source: str, categories: Mapping[str, Sequence[str]]
+    frame: pd.DataFrame,
+    columns: Columns,
+    source: str,
+    categories: Mapping[str, Sequence[str]],
+    *,
+    apart: bool = True,
 ) -> Counts:
     """The counts that the query found.
 
@@ -34,6 +40,8 @@ def added_up(
         columns: which columns hold what.
         source: where the data come from, in words.
         categories: names of a key in their order, where the table knows it.
+        apart: whether each stratum stands for itself, so that weights make none worth more cases
+            than it holds; otherwise only their sums do.
 
     Raises:
         UnknownName: for a group that is asked for and not there.
@@ -65,7 +73,7 @@ def added_up(
     groups = list(ordered(kept.drop(columns="by", errors="ignore"), categories)["group"].unique())
     notes = [*_read(words, totals, columns), *_losses(kept, columns), *_outside(kept, columns)]
     if columns.weight is not None:
-        kept = _effective(kept, measures)
+        kept = _effective(kept, measures, apart=apart)
         notes.append(_weighted(kept, columns))
     names = {} if columns.confusion else _names(columns)
     table = kept[["group", *([] if columns.by is None else ["by"]), *measures]]
@@ -168,23 +176,30 @@ def _read(words: Sequence[str], totals: Sequence[str], columns: Columns) -> list
     return sentences
 
 
-def _effective(frame: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
+def _effective(frame: pd.DataFrame, measures: Sequence[str], *, apart: bool) -> pd.DataFrame:
     r"""Weighted sums as counts of as many equally weighted cases as tell the same.
 
     .. math:: n = \frac{(\sum_i w_i)^2}{\sum_i w_i^2}, \qquad
               k = n\, \frac{\sum_i w_i y_i}{\sum_i w_i}
 
-    With strata all of a group are scaled by the smallest w̄ / w²̄ of its strata: their shares stay
-    those of the weights, and none counts for more cases than tell the same.
+    With strata all cells of a group are scaled by one number, so that their shares are those of
+    the weights: by the group's own, or, where strata stand apart, by the smallest of them.
 
     Source: Kish, Survey Sampling (1965), section 11.7.
     """
-    scale = (frame["weights"] / frame["squares"]).where(frame["squares"] > 0, np.inf)
+    by_group = frame.groupby("group", sort=False)
+    sums, squares = (frame[name] for name in ("weights", "squares"))
+    if not apart:
+        sums, squares = (by_group[name].transform("sum") for name in ("weights", "squares"))
+    scale = (sums / squares).where(squares > 0, np.inf)
     smallest = scale.groupby(frame["group"], sort=False).transform("min")
-    frame = frame.copy()
-    for name in measures:
-        frame[name] = (frame[name] * smallest.where(np.isfinite(smallest), 0.0)).astype(float)
-    return frame
+    smallest = smallest.where(np.isfinite(smallest), 0.0)
+    effective = frame[list(measures)].astype(float).mul(smallest, axis=0)
+    nearest = effective.round()  # sums of equal weights are off by the last digits
+    effective = effective.where((effective - nearest).abs() > _ROUNDING * nearest, nearest)
+    if "trials" in effective:
+        effective = effective.cummin(axis=1)  # as sums of other orders may not be
+    return frame.assign(**{name: effective[name] for name in measures})
 
 
 def _weighted(frame: pd.DataFrame, columns: Columns) -> str:

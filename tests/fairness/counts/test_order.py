@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 from small_tables import as_csv
 
@@ -57,6 +58,18 @@ def test_categories_of_a_data_frame_keep_their_order() -> None:
     assert crossed.groups == (
         "low, (5, 10]", "medium, (10, 100]", "high, (0, 5]", "high, (10, 100]"
     )  # fmt: skip
+
+
+def test_other_libraries_and_parquet_keep_the_order_of_categories(tmp_path: Path) -> None:
+    kinds = ["low", "medium", "high"]
+    risk = pd.Categorical(["high", "low", "medium", "high"], kinds, ordered=True)
+    frame = pd.DataFrame({"risk": risk, "k": [1, 0, 1, 0]})
+    frame.to_parquet(tmp_path / "risk.parquet")
+    arrow = pyarrow.Table.from_pandas(frame)
+    polars = pytest.importorskip("polars")
+    enum = polars.from_pandas(frame.astype({"risk": str})).cast({"risk": polars.Enum(kinds)})
+    for source in (frame, tmp_path / "risk.parquet", arrow, enum, enum.lazy()):
+        assert list(read_counts(source, Columns("risk", events="k")).groups) == kinds
 
 
 def test_levels_of_a_score_keep_the_order_of_the_groups_and_of_the_levels() -> None:
