@@ -17,6 +17,7 @@ from plausible.inference.errors import DataError, PlausibleError, UnknownName
 
 __all__ = ["Audit"]
 
+_MANY = 0.1  # of the cases: a lead says it where so many are left out
 _FLAGS = {"trials", "events", "hits"}
 
 
@@ -136,7 +137,7 @@ class Audit:
         groups = "one group" if len(flags.groups) == 1 else f"{len(flags.groups):,} groups"
         return Report(
             title or f"{flags.source or 'Counts'} by {flags.group}",
-            lead or f"{total} in {groups} of {flags.group}.",
+            lead or f"{total} in {groups} of {flags.group}.{_losses(flags)}",
             analyses,
             skipped=self.skipped,
             notes=[] if self.columns is None else [self.columns.in_words()],
@@ -165,7 +166,8 @@ class Audit:
             from plausible.fairness.counts.reading import recoded
 
             assert self.columns is not None
-            return self._call(entry, recoded(self._source, self.columns), **self._features())
+            given = self._features()
+            return self._call(entry, recoded(self._source, self.columns), **given)
         if given := dict(self._given.get(entry.name, {})):
             return self._call(entry, given.pop("costs", counts), **given)
         return self._call(entry, counts)
@@ -272,6 +274,15 @@ def _lacking(entry: Registered, absent: Mapping[str, str]) -> str:
     if not words:
         return ""
     return f"it needs {', '.join(words[:-1])}{' and ' * bool(words[1:])}{words[-1]}."
+
+
+def _losses(counts: Counts) -> str:
+    """That many cases are left out because a value is missing; empty where few are."""
+    lost, left = sum(counts.lost.values()), counts[counts.measures[0]].sum()
+    if not lost or lost < _MANY * (lost + left):
+        return ""
+    unit = counts.label_of("trials")
+    return f" A further {lost:,} {unit} lack a value that is counted, and are left out."
 
 
 def _looked_for(counts: Counts) -> Counts:

@@ -271,6 +271,7 @@ def _write(result: "Report", page: Path, further: Mapping[Path, str]) -> None:
 
 def _show(result: "Report") -> None:
     """The findings, and what was not analysed."""
+    say(result.lead)
     for analysis in result.analyses:
         say(analysis.title, bold=True)
         for finding in analysis.findings:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -173,3 +174,78 @@ def test_what_is_no_case_and_no_file(
 ) -> None:
     assert status(*arguments) == code
     assert sentence in capsys.readouterr().err
+
+
+ADMITTED = "sex,admit,n\nmen,Admitted,512\nmen,Rejected,313\nwomen,Admitted,89\nwomen,Rejected,19\n"
+ADMISSION = ("--group", "sex", "--events", "admit")
+SAID = ("--yes", "Admitted", "--no", "Rejected", "--count", "n")
+
+
+def first_counts(file: str) -> dict[str, Any]:
+    counts: dict[str, Any] = json.loads(Path(file).read_text("utf-8"))["analyses"][0]["counts"]
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "table"),
+    [
+        (ADMITTED, (*ADMISSION, *SAID),
+         {"group": ["men", "women"], "trials": [825, 108], "events": [512, 89]}),
+        (ADMITTED, (*ADMISSION, *SAID, "--missing", "512"),
+         {"group": ["men", "women"], "trials": [313, 108], "events": [0, 89]}),
+        (ADMITTED, (*ADMISSION, "--no", "Rejected", "--weight", "n"),
+         {"group": ["men", "women"], "trials": pytest.approx([825**2 / (512**2 + 313**2),
+          108**2 / (89**2 + 19**2)]), "events": pytest.approx([825 * 512 / (512**2 + 313**2),
+          108 * 89 / (89**2 + 19**2)])}),
+        (ROWS, (*FLAGS, "--keep-missing"),
+         {"group": ["<b>Ä</b>", "C", "人", "not recorded"], "trials": [900, 0, 700, 50]}),
+        (ROWS, (*FLAGS, "--only", "人", "--only", "C"), {"group": ["C", "人"], "trials": [0, 700]}),
+        (ROWS, (*FLAGS, "--except", "C"), {"group": ["<b>Ä</b>", "人"], "trials": [900, 700]}),
+        (ROWS.replace("900", "1.900"), (*FLAGS, "--thousands", "."),
+         {"group": ["<b>Ä</b>", "C", "人"], "trials": [1900, 0, 700]}),
+        ("Stops\n" + ROWS + "Source: x\n", (*FLAGS, "--skip", "1", "--skip-end", "1"),
+         {"group": ["<b>Ä</b>", "C", "人"], "trials": [900, 0, 700]}),
+        (ROWS.removeprefix(HEADER), (*FLAGS, "--names", "race,stops,searches,hits,day"),
+         {"group": ["<b>Ä</b>", "C", "人"], "trials": [900, 0, 700]}),
+        (ROWS.replace("race", '"race, as seen"'),
+         ("--group", "race, as seen", *FLAGS[2:], "--except", "C"),
+         {"group": ["<b>Ä</b>", "人"], "trials": [900, 700]}),
+        (ROWS.replace("race", '"race, as seen"'),
+         ("--group", "race, as seen", "--group", "day", *FLAGS[2:], "--except", "C"),
+         {"group": ["<b>Ä</b>, 2020-01-01", "人, 2020-02-01"], "trials": [900, 700]}),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_a_table_changes_what_is_counted(
+    text: str, arguments: tuple[str, ...], table: dict[str, Any], tmp_path: Path
+) -> None:
+    (file := tmp_path / "table.csv").write_text(text, encoding="utf-8")
+    numbers, page = str(tmp_path / "numbers.json"), str(tmp_path / "page.html")
+    assert status(str(file), *arguments, "--json", numbers, "--out", page) == 0
+    got = first_counts(numbers)["table"]
+    assert {name: got[name] for name in table} == table
+
+
+def test_letters_of_another_encoding_are_read(tmp_path: Path) -> None:
+    (file := tmp_path / "table.csv").write_bytes(ROWS.replace("人", "ß").encode("latin-1"))
+    page = str(tmp_path / "page.md")
+    assert status(str(file), *FLAGS, "--encoding", "latin-1", "--out", page) == 0
+    assert "ß" in Path(page).read_text("utf-8")
+
+
+def test_stops_that_lack_a_number_are_told_by_group_and_not_as_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # "no stops were counted there" before, of 250 stops that were left out.
+    text = "race,stops,searches\nBlack,100,10\nWhite,200,\nAsian,50,\nOther,0,0\nAll,350,10\n"
+    (file := tmp_path / "table.csv").write_text(text)
+    page, numbers = tmp_path / "page.md", str(tmp_path / "numbers.json")
+    arguments = ("--group", "race", "--trials", "stops", "--events", "searches")
+    assert status(str(file), *arguments, "--out", str(page), "--json", numbers) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "100 stops in 4 groups of race. A further 250 stops lack a value that is" in out
+    text = page.read_text("utf-8")
+    assert "Nothing is said about Asian and White: their 250 stops lack a value" in text
+    assert "Nothing is said about Other: no stops were counted there." in text
+    told = "250 of the 350 stops have no number of searches and are left out: 50 of 50 of Asian"
+    assert told in text and "“All”" in text
+    assert first_counts(numbers)["lost"] == {"White": 200, "Asian": 50}
