@@ -52,6 +52,11 @@ if TYPE_CHECKING:  # what the package offers; `lazy` imports it when it is asked
     from plausible.fairness.estimation.posteriors import Rates as Rates
     from plausible.fairness.estimation.rounded import CountedRate as CountedRate
     from plausible.fairness.estimation.rounded import RoundedRate as RoundedRate
+    from plausible.fairness.feedback.patrols import patrols as patrols
+    from plausible.fairness.feedback.poverty import Society as Society
+    from plausible.fairness.feedback.poverty import loop as loop
+    from plausible.fairness.feedback.profiling_loop import profiling_loop as profiling_loop
+    from plausible.fairness.feedback.urns import urn as urn
     from plausible.fairness.prosecutor.prosecutor import prosecutor as prosecutor
     from plausible.fairness.prosecutor.published_rates import profile as profile
     from plausible.fairness.prosecutor.published_rates import (

@@ -60,6 +60,7 @@ LAYERS = (
         "fairness/causal",
         "fairness/correlation",
         "fairness/decisions",
+        "fairness/feedback",
         "fairness/prosecutor",
         "fairness/proxies",
         "fairness/sampling_bias",

@@ -23,6 +23,11 @@ CASES = {
             "Berkeley 1973: admission by sex, raw and by department",
         ),
         (
+            "feedback",
+            "causes.feedback:feedback",
+            "Patrols that follow their own records; profiling, arrests and poverty in time",
+        ),
+        (
             "minneapolis",
             "profiling.minneapolis:minneapolis",
             "Minneapolis 2017: who is searched after a stop",

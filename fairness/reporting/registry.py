@@ -48,6 +48,8 @@ _PLACES = {
     "decisions": "decisions.decisions:decisions",
     "relative-rates": "base_rates.relative_rates:relative_rates",
     "trained-on-arrests": "sampling_bias.trained_on_arrests:trained_on_arrests",
+    "patrols": "feedback.patrols:patrols",
+    "profiling-loop": "feedback.profiling_loop:profiling_loop",
     "survivorship": "sampling_bias.survivorship:survivorship",
     "prosecutor-from-rates": "prosecutor.published_rates:prosecutor_from_rates",
     "profile": "prosecutor.published_rates:profile",

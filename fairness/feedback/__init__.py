@@ -1,0 +1,1 @@
+"""Decisions that change what later decisions are made from."""
