@@ -25,7 +25,7 @@ CASES = {
         (
             "feedback",
             "causes.feedback:feedback",
-            "Patrols that follow their own records; profiling, arrests and poverty in time",
+            "Patrols, profiling and poverty: decisions that make their own evidence",
         ),
         (
             "minneapolis",

@@ -14,6 +14,7 @@ from plausible.fairness import Analysis, Costs, CountedRate, Counts, Prior, Roun
 from plausible.fairness.counts.counts import CONFUSION
 from plausible.fairness.estimation.comparison import compare
 from plausible.fairness.estimation.estimates import DRAWS
+from plausible.fairness.feedback.poverty import Society
 from plausible.fairness.reporting import registry
 from plausible.fairness.reporting.wording import comparisons
 from plausible.fairness.sampling_bias.measurement import LogUniform
@@ -203,6 +204,28 @@ GIVEN: dict[str, tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]] = {
         ({"A": 0.1, "B": 0.2}, {"A": 0.2, "B": 0.1}),
         {"people": 400},
         {"people": 500, "separation": 2.0, "flagged": 0.2, "seed": 1},
+    ),
+    "patrols": (
+        ((0.4, 0.3), (6.0, 4.0)),
+        {"steps": 30},
+        {
+            "places": ("north", "south"),
+            "steps": 40,
+            "audit": 0.5,
+            "sources": ["s"],
+            "seed": 1,
+        },
+    ),
+    "profiling-loop": (
+        (),
+        {"steps": 2, "runs": 10},
+        {
+            "society": Society(stops=0.2),
+            "groups": ("Reds", "Blues"),
+            "steps": 3,
+            "runs": 11,
+            "seed": 1,
+        },
     ),
     "survivorship": (
         ({"wing": 9, "tail": 3},),
