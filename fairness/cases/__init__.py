@@ -25,7 +25,7 @@ CASES = {
         (
             "feedback",
             "causes.feedback:feedback",
-            "Patrols, profiling and poverty: decisions that make their own evidence",
+            "Patrols and profiling that make their own evidence",
         ),
         (
             "minneapolis",

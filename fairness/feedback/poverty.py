@@ -141,8 +141,8 @@ def expected(society: Society, policy: Policy, steps: int, **options: Any) -> di
     return result
 
 
-class _Means(Messenger):  # type: ignore[misc]
-    def _pyro_sample(self, site: dict[str, Any]) -> None:
+class _Means(Messenger):
+    def _pyro_sample(self, site: Any) -> None:
         if not poutine.util.site_is_subsample(site):
             site["value"], site["done"] = site["fn"].mean, True
 

@@ -57,7 +57,7 @@ def profiling_loop(
     paths: dict[str, Mapping[str, Array]] = {}
     for policy in (*POLICIES, _OTHER):
         how: dict[str, Any] = {"own_arrests": policy != _OTHER, "runs": runs, "seed": seed}
-        name = "in proportion" if policy == _OTHER else policy
+        name: Any = "in proportion" if policy == _OTHER else policy
         drawn = simulated(assumed_of, name, steps, **how)
         paths[policy] = {key: values.numpy() for key, values in drawn.items()}
     first = [100 * share for share in assumed_of.poverty]
