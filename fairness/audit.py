@@ -7,6 +7,7 @@ from typing import Any
 
 from plausible.fairness.counts.columns import Columns
 from plausible.fairness.counts.counts import CONFUSION, Counts
+from plausible.fairness.derived import as_flags, looked_for, losses
 from plausible.fairness.estimation.multiplicity import on_page
 from plausible.fairness.further import NOTHING, Further
 from plausible.fairness.reporting import registry
@@ -17,7 +18,6 @@ from plausible.inference.errors import DataError, PlausibleError, UnknownName
 
 __all__ = ["Audit"]
 
-_MANY = 0.1  # of the cases: a lead says it where so many are left out
 _FLAGS = {"trials", "events", "hits"}
 
 
@@ -84,7 +84,7 @@ class Audit:
         self.skipped: list[tuple[str, str]] = []
         self._source, self._further = source, further
         self._named, self._ignored = tuple(features), tuple(ignore)
-        self._flags = _flags(self.counts, columns)
+        self._flags = as_flags(self.counts, columns)
         self._given = further.arguments(self.counts, () if columns is None else columns.groups)
         if self._named or self._ignored:
             self._check_features()
@@ -137,7 +137,7 @@ class Audit:
         groups = "one group" if len(flags.groups) == 1 else f"{len(flags.groups):,} groups"
         return Report(
             title or f"{flags.source or 'Counts'} by {flags.group}",
-            lead or f"{total} in {groups} of {flags.group}.{_losses(flags)}",
+            lead or f"{total} in {groups} of {flags.group}.{losses(flags)}",
             analyses,
             skipped=self.skipped,
             notes=[] if self.columns is None else [self.columns.in_words()],
@@ -149,7 +149,7 @@ class Audit:
         if entry.name == "prosecutor":
             from plausible.fairness.base_rates.aside import Aside
 
-            within = Aside(_looked_for(counts))
+            within = Aside(looked_for(counts))
             analysis = self._call(entry, within.counts)
             return replace(analysis, counts=counts, findings=within(analysis.findings))
         if entry.name == "pooled":
@@ -274,40 +274,3 @@ def _lacking(entry: Registered, absent: Mapping[str, str]) -> str:
     if not words:
         return ""
     return f"it needs {', '.join(words[:-1])}{' and ' * bool(words[1:])}{words[-1]}."
-
-
-def _losses(counts: Counts) -> str:
-    """That many cases are left out because a value is missing; empty where few are."""
-    lost, left = sum(counts.lost.values()), counts[counts.measures[0]].sum()
-    if not lost or lost < _MANY * (lost + left):
-        return ""
-    unit = counts.label_of("trials")
-    return f" A further {lost:,} {unit} lack a value that is counted, and are left out."
-
-
-def _looked_for(counts: Counts) -> Counts:
-    """Hits among events, where hits were counted: to be searched is not what is looked for."""
-    if "hits" not in counts.measures:
-        return counts
-    frame = counts.frame.drop(columns="trials")
-    frame = frame.rename(columns={"events": "trials", "hits": "events"})
-    names = {"trials": counts.label_of("events"), "events": counts.label_of("hits")}
-    return replace(counts, frame=frame, names=names, missing={}, lost={})
-
-
-def _flags(counts: Counts, columns: Columns | None) -> Counts:
-    """Decisions against outcomes as cases, positive decisions and right ones; else the same."""
-    if not set(CONFUSION) <= set(counts.measures):
-        return counts
-    cells = counts.frame
-    frame = cells.drop(columns=list(CONFUSION)).assign(
-        trials=cells[list(CONFUSION)].sum(axis=1),
-        events=cells["false_positive"] + cells["true_positive"],
-        hits=cells["true_positive"],
-    )
-    names = {"trials": "cases", "events": "positive decisions", "hits": "right ones among them"}
-    if columns is not None and columns.outcome is not None:
-        what = columns.decision or f"{columns.score} above {columns.threshold:g}"
-        names = {"trials": "rows", "events": what, "hits": f"{what} and {columns.outcome}"}
-    missing = {name: n for name, n in counts.missing.items() if name not in CONFUSION}
-    return replace(counts, frame=frame, names=names, missing=missing)
