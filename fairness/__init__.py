@@ -13,6 +13,9 @@ if TYPE_CHECKING:  # what the package offers; `lazy` imports it when it is asked
     from plausible.fairness.audit import Audit as Audit
     from plausible.fairness.base_rates.base_rates import base_rates as base_rates
     from plausible.fairness.base_rates.by_stratum import by_stratum as by_stratum
+    from plausible.fairness.base_rates.means import means as means
+    from plausible.fairness.base_rates.moments import Moments as Moments
+    from plausible.fairness.base_rates.moments import count_moments as count_moments
     from plausible.fairness.base_rates.pooling import pooled as pooled
     from plausible.fairness.base_rates.relative_rates import relative_rates as relative_rates
     from plausible.fairness.burden.burden import burden as burden

@@ -10,6 +10,7 @@ from plausible.fairness.counts.counts import CONFUSION, Counts
 from plausible.fairness.derived import as_flags, looked_for, losses
 from plausible.fairness.estimation.multiplicity import on_page
 from plausible.fairness.further import NOTHING, Further
+from plausible.fairness.of_rows import of_rows
 from plausible.fairness.reporting import registry
 from plausible.fairness.reporting.analysis import Analysis
 from plausible.fairness.reporting.registry import BEYOND, COLUMNS, Registered
@@ -154,14 +155,8 @@ class Audit:
             return replace(analysis, counts=counts, findings=within(analysis.findings))
         if entry.name == "pooled":
             return self._call(entry, counts.total())
-        if entry.name == "calibration":
-            from plausible.fairness.counts.levels import count_levels
-
-            assert self.columns is not None
-            levels = count_levels(self._source, self.columns, label=self.counts.source)
-            return self._call(entry, levels)
-        if entry.name in ("ranking", "versus"):
-            return self._ranked(entry)
+        if taken := of_rows(entry.name, self._source, self.columns, self.counts.source):
+            return self._call(entry, taken[0], **taken[1])
         if entry.name == "proxies":
             from plausible.fairness.counts.reading import recoded
 
@@ -171,18 +166,6 @@ class Audit:
         if given := dict(self._given.get(entry.name, {})):
             return self._call(entry, given.pop("costs", counts), **given)
         return self._call(entry, counts)
-
-    def _ranked(self, entry: Registered) -> Analysis:
-        """By the values of the score, or of both scores."""
-        from plausible.fairness.scores.score_values import count_values
-
-        columns = self.columns
-        assert columns is not None
-        if entry.name == "ranking":
-            columns = replace(columns, versus=None)
-        values = count_values(self._source, columns, label=self.counts.source)
-        names = {} if columns.versus is None else {"names": (columns.score, columns.versus)}
-        return self._call(entry, values, **names)
 
     def _call(self, entry: Registered, data: Any, **given: Any) -> Analysis:
         """The function with the options of the audit that it has parameters for."""
@@ -222,6 +205,7 @@ class Audit:
             "decisions": measures >= set(CONFUSION),
             "score": columns is not None and columns.score is not None,
             "versus": columns is not None and columns.versus is not None,
+            "mean": columns is not None and columns.mean is not None,
             "rows": columns is not None and columns.whole,
             "strata": self.counts.by is not None,
         }
@@ -253,7 +237,7 @@ class Audit:
         if columns.since or columns.until:
             raise DataError("it needs the whole table, not only some days of it.")
         taken = {*columns.groups, columns.events, columns.hits, columns.decision, columns.outcome}
-        taken |= {columns.score, columns.versus, columns.date}
+        taken |= {columns.score, columns.versus, columns.mean, columns.date}
         names = open_table(self._source).columns
         ignored = [name for name in names if name in taken or name in self._ignored]
         ignored = [name for name in ignored if name != columns.groups[0]]

@@ -66,7 +66,7 @@ LAYERS = (
         "fairness/sampling_bias",
         "fairness/scores",
     ),
-    ("fairness/further", "fairness/derived", "fairness/joining"),
+    ("fairness/further", "fairness/derived", "fairness/joining", "fairness/of_rows"),
     ("fairness/audit", "fairness/cases"),
     ("inference/data",),
     ("inference/recipes",),

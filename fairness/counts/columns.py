@@ -29,6 +29,7 @@ class Columns:
         score: column of a number of each row, instead of a decision.
         threshold: above it the decision by a score is yes.
         versus: column of a second score of the same rows, which the first is compared with.
+        mean: column of an amount whose mean is compared, such as a wage or a number of days.
         date: column of days.
         since: first day that counts, YYYY-MM-DD.
         until: last day that counts, YYYY-MM-DD.
@@ -56,6 +57,7 @@ class Columns:
     score: str | None = None
     threshold: float | None = None
     versus: str | None = None
+    mean: str | None = None
     date: str | None = None
     since: str | None = None
     until: str | None = None
@@ -84,13 +86,16 @@ class Columns:
     def counted(self) -> tuple[str, ...]:
         """The columns without whose value a row is left out."""
         number = None if self.count == EACH_ROW else self.count
+        amount = None if self.events is not None or self.confusion else self.mean
         named = (self.trials, self.events, self.hits, self.decision, self.score, self.outcome)
-        return tuple(name for name in (*named, number, self.weight, self.date) if name is not None)
+        others = (amount, number, self.weight, self.date)
+        return tuple(name for name in (*named, *others) if name is not None)
 
     @property
     def taken(self) -> tuple[str, ...]:
         """Every column that is named, each time that it is."""
-        return (*self.groups, *self.counted, *([self.by] if self.by is not None else []))
+        others = [self.by, self.versus, *([] if self.mean in self.counted else [self.mean])]
+        return (*self.groups, *self.counted, *(name for name in others if name is not None))
 
     @property
     def whole(self) -> bool:
@@ -123,10 +128,12 @@ class Columns:
                 raise DataError("An outcome is set against either a decision or a score: give one.")
         elif self.decision is not None or self.score is not None:
             raise DataError("A decision or a score is set against an outcome: name its column.")
-        elif self.events is None:
+        elif self.events is None and self.mean is None:
             raise DataError(
                 "Nothing to count: name a column of events, or a decision and an outcome."
             )
+        if self.versus is not None and self.score is None:
+            raise DataError("A second score is compared with a first one: name it with score=.")
 
     def _check_words(self) -> None:
         said = {

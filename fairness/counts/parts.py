@@ -32,11 +32,12 @@ class Parts:
         needed = table.select(*dict.fromkeys(columns.taken))
         self.table = worded(needed, columns.counted, columns)
         named = (
-            "trials", "events", "hits", "decision", "score", "outcome", "count", "weight", "date"
+            "trials", "events", "hits", "decision", "score", "outcome", "mean", "count", "weight",
+            "date",
         )  # fmt: skip
         names = {part: getattr(columns, part) for part in named}
         names["count"] = None if columns.count == EACH_ROW else columns.count
-        names = {part: name for part, name in names.items() if name is not None}
+        names = {part: name for part, name in names.items() if name in columns.counted}
         for part, name in names.items():
             column = Column(self.table, name, columns)
             self.table = self.table.mutate(**{f"value of {part}": self._value(part, column)})
@@ -116,7 +117,7 @@ class Parts:
                 unclear[column.name] = column.unclear()
             elif part in ("trials", "events", "hits") and (column.is_text or column.as_words):
                 unclear[column.name] = column.unclear(amounts=True)
-            elif part in ("count", "score", "weight") and column.is_text:
+            elif part in ("count", "score", "mean", "weight") and column.is_text:
                 unclear[column.name] = column.no_number()
         return unclear
 
@@ -127,7 +128,7 @@ class Parts:
         given = self.columns.yes or self.columns.no
         for part, column in self.parts.items():
             name = column.name
-            if name in self.words and part not in ("count", "score", "weight"):
+            if name in self.words and part not in ("count", "score", "mean", "weight"):
                 manners[f"yes {name}"] = column.flag() == 1
                 manners[f"no {name}"] = column.flag() == 0
             amount = part in ("trials", "events", "hits")
@@ -137,7 +138,7 @@ class Parts:
             if column.is_text and amount:
                 manners[f"worded {name}"] = column.is_word()
                 manners[f"numbered {name}"] = column.is_amount()
-            if given and name in self.words and part not in ("count", "score", "weight"):
+            if given and name in self.words and part not in ("count", "score", "mean", "weight"):
                 manners[f"given {name}"] = column.in_given_words()
                 manners[f"other {name}"] = column.in_other_words()
         return manners

@@ -56,7 +56,7 @@ def opened(source: Any, columns: Columns) -> ibis.Table:
     check_names(file, table, columns)
     amounts = [columns.trials, columns.events, columns.hits, columns.count]
     if columns.decimal is not None or columns.thousands is not None:
-        amounts += [columns.score, columns.weight]
+        amounts += [columns.score, columns.mean, columns.weight]
     floats = [n for n in table.columns if n in amounts and table[n].type().is_floating()]
     return open_table(replace(file, as_text=floats)) if floats else table
 

@@ -29,10 +29,12 @@ _FEW = 50  # draws, below which their share says little
 # Probabilities of the lower end, the middle and the upper end of an interval.
 TAILS = ((1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2)
 
-Measure = Literal["share", "difference", "ratio", "correlation", "count", "nats"]
+Measure = Literal[
+    "share", "difference", "ratio", "correlation", "count", "nats", "mean", "mean difference"
+]
 # The value that means "no effect" of each measure that has one.
-_NULL = {"difference": 0.0, "ratio": 1.0, "correlation": 0.0}
-_NULLS = {"difference": "zero", "ratio": "1", "correlation": "zero"}
+_NULL = {"difference": 0.0, "ratio": 1.0, "correlation": 0.0, "mean difference": 0.0}
+_NULLS = {"difference": "zero", "ratio": "1", "correlation": "zero", "mean difference": "zero"}
 
 
 class Cases(NamedTuple):
@@ -53,9 +55,9 @@ class Estimate:
         low: lower end of the interval.
         high: upper end.
         measure: "share" from 0 to 1, "difference" of shares, "ratio", "correlation", "count",
-            "nats".
+            "nats", "mean" of an amount in its own unit, "mean difference" of two of these.
         level: probability of the interval.
-        above: probability that the number is above no effect (0 for a difference or a correlation,
+        above: probability that the number is above no effect (0 for differences and correlations,
             1 for a ratio); None for other measures.
         group: whose quantity it is; empty for a quantity of all.
         reference: the group that it is compared with; empty where it is not compared.
@@ -160,6 +162,10 @@ class Estimate:
         low, value, high = (digits(x, enough) for x in numbers)
         if self.measure == "ratio":
             return f"{value} × ({low}–{high})"
+        if self.measure == "mean difference":
+            texts = zip(numbers, (low, value, high), strict=True)
+            low, value, high = (f"+{text}" if x > 0 else text for x, text in texts)
+            return f"{value} ({low} to {high})"
         between = " to " if self.low < 0 else "–"
         return f"{value} ({low}{between}{high})" + (" nats" if self.measure == "nats" else "")
 

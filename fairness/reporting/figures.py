@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # matplotlib is imported when something is drawn
 __all__ = ["intervals", "people", "plain"]
 
 _MOST = 24
-_NULL = {"difference": 0.0, "ratio": 1.0, "correlation": 0.0}
+_NULL = {"difference": 0.0, "ratio": 1.0, "correlation": 0.0, "mean difference": 0.0}
 _AXIS = {
     "share": "per cent",
     "difference": "difference, percentage points",
@@ -23,6 +23,8 @@ _AXIS = {
     "correlation": "correlation",
     "count": "number",
     "nats": "nats",
+    "mean": "mean",
+    "mean difference": "difference of means",
 }
 
 

@@ -41,6 +41,7 @@ _PLACES = {
     "ranking": "scores.ranking:ranking",
     "versus": "scores.versus:versus",
     "thresholds": "scores.thresholds:thresholds",
+    "means": "base_rates.means:means",
     "amplification": "amplification.amplification:amplification",
     "calibration": "scores.calibration:calibration",
     "proxies": "proxies.proxies:proxies",
@@ -73,6 +74,7 @@ COLUMNS = {
     "decisions": "a decision (or a score with a threshold) and an outcome",
     "score": "a column of scores, with a threshold and an outcome",
     "versus": "a second column of scores of the same rows",
+    "mean": "a column of amounts",
     "rows": "a table in which a row is one case",
     "strata": "a column of strata",
 }

@@ -24,15 +24,13 @@ class Area:
         value: where half of the posterior lies below.
         deviation: of the area itself.
         counted: the area of the rows alone.
-        with_outcome: m, rows with the outcome.
-        without: n, rows without it.
+        rows: with the outcome among all.
     """
 
     value: float
     deviation: float
     counted: float
-    with_outcome: int
-    without: int
+    rows: Cases
 
     @property
     def _spread(self) -> float:
@@ -42,8 +40,8 @@ class Area:
         """With its interval; it rests on rows with the outcome among all."""
         centre, half = special.logit(self.value), _WIDTH * self._spread
         low, high = special.expit([centre - half, centre + half]).tolist()
-        counts = (Cases(self.with_outcome, self.with_outcome + self.without),)
-        return Estimate(quantity, self.value, low, high, level=LEVEL, counts=counts, **address)
+        of: dict[str, Any] = {"level": LEVEL, "counts": (self.rows,)}
+        return Estimate(quantity, self.value, low, high, **of, **address)
 
     def draws(self, random: np.random.Generator) -> Array:
         """Shape (DRAWS,)."""
@@ -97,7 +95,7 @@ def area(scores: ArrayLike, ones: ArrayLike, zeros: ArrayLike) -> Area | None:
     parts = [_mean(_with_a_tie(p, n.sum()), k, 0.5), _mean(_with_a_tie(q, k.sum()), n, 0.5)]
     deviation = float(np.sqrt(parts[0][1] + parts[1][1]))
     counted = float((k * p).sum() / k.sum())
-    return Area(parts[0][0], deviation, counted, int(k.sum()), int(n.sum()))
+    return Area(parts[0][0], deviation, counted, _cases(k, n)[0])
 
 
 def difference(
@@ -129,10 +127,14 @@ def difference(
     deviation = float(np.sqrt(one + other))
     low, high = np.clip([value - _WIDTH * deviation, value + _WIDTH * deviation], -1, 1).tolist()
     above = float(special.ndtr(value / deviation)) if deviation else 0.0
-    counts = (Cases(int(k.sum()), int(k.sum() + n.sum())),)
-    return Estimate(
-        "auc_difference", value, low, high, "difference", above=above, counts=counts, **address
-    )
+    rest: dict[str, Any] = {"above": above, "doubt": min(above, 1 - above), "counts": _cases(k, n)}
+    return Estimate("auc_difference", value, low, high, "difference", **rest, **address)
+
+
+def _cases(ones: Array, zeros: Array) -> tuple[Cases]:
+    """Rows with the outcome among all; not whole where they have weights."""
+    k, n = float(ones.sum()), float(ones.sum() + zeros.sum())
+    return (Cases(int(k), int(n)) if k.is_integer() and n.is_integer() else Cases(k, n),)
 
 
 def _with_a_tie(placement: Array, rows: float) -> Array:

@@ -110,8 +110,8 @@ def _table(c: Comparison, below: dict[int, float]) -> Table:
     for i in c.shown:
         row = {
             c.counts.group: c.counts.groups[i],
-            "selected": int(c.part[i]),
-            "of": int(c.whole[i]),
+            "selected": c.part[i].item(),
+            "of": c.whole[i].item(),
         }
         if i in below:
             e = c.ratios[i]

@@ -119,8 +119,8 @@ def _table(kind: str, areas: dict[str, Area]) -> Table:
     rows = [
         {
             kind: name,
-            "with the outcome": a.with_outcome,
-            "without": a.without,
+            "with the outcome": a.rows.events,
+            "without": a.rows.trials - a.rows.events,
             "AUC as counted": a.counted,
         }
         for name, a in areas.items()

@@ -101,5 +101,5 @@ def _distance(quantity: str, words: str, draws: Sequence[Array]) -> Estimate:
 def _alike(rates: Rates, random: np.random.Generator) -> Array:
     """Counted distances of groups that all have the rate of all."""
     shared = rates.events.sum() / rates.trials.sum()
-    n = rates.trials
-    return np.ptp(random.binomial(n.astype(int), shared, size=(_REPEATS, len(n))) / n, axis=1)
+    n = np.maximum(np.round(rates.trials), 1).astype(int)
+    return np.ptp(random.binomial(n, shared, size=(_REPEATS, len(n))) / n, axis=1)

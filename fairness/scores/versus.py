@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plausible.fairness.estimation.estimates import DRAWS, Cases, Estimate, estimate
+from plausible.fairness.estimation.multiplicity import together
 from plausible.fairness.estimation.posteriors import Rates
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
@@ -23,7 +24,7 @@ Whole = NDArray[np.int64]
 _CELL = 0.5  # of each of four cells, which makes both accuracies uniform before the data
 
 
-@analysis("versus", answers="bayes", needs=("versus",), label="two scores")
+@analysis("versus", answers="bayes", needs=("versus",), label="two scores", rates=2)
 def versus(values: Values, names: Sequence[str], *, threshold: float, seed: int = 0) -> Analysis:
     r"""The ranking and the accuracy of one score next to those of another, on the same people.
 
@@ -65,9 +66,10 @@ def versus(values: Values, names: Sequence[str], *, threshold: float, seed: int 
         if i is None:
             if not areas:
                 raise DataError(phrase("ranking.nobody", events=counts.label_of("events")))
+            (ranks,), (decides,) = together(areas[-1:]), together(right[-1:])
             headlines += [
-                worded(f"versus.{what}", part[-1], one=part[0], other=part[1], names=names)
-                for what, part in (("auc", areas), ("accuracy", right))
+                worded("versus.auc", ranks, one=areas[0], other=areas[1], names=names),
+                worded("versus.accuracy", decides, one=right[0], other=right[1], names=names),
             ]
     return Analysis(
         **framed("versus", counts, one=names[0], other=names[1]),
@@ -116,7 +118,7 @@ def _accuracies(
     yes = values.scores > threshold
     first, second = yes.T
     right = [
-        int((ones * (first == a) * (second == b) + zeros * (first != a) * (second != b)).sum())
+        (ones * (first == a) * (second == b) + zeros * (first != a) * (second != b)).sum().item()
         for a, b in ((True, True), (True, False), (False, True), (False, False))
     ]
     shares = np.random.default_rng(seed).dirichlet(_CELL + np.array(right), size=DRAWS)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from plausible.fairness import Analysis, Costs, CountedRate, Counts, Prior, RoundedRate
+from plausible.fairness import Analysis, Costs, CountedRate, Counts, Moments, Prior, RoundedRate
 from plausible.fairness.counts.counts import CONFUSION
 from plausible.fairness.estimation.comparison import compare
 from plausible.fairness.estimation.estimates import DRAWS
@@ -125,6 +125,11 @@ GIVEN: dict[str, tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]] = {
     "metrics": ((CELLS,), {}, {"reference": "B", "prior": Prior(2, 3), "seed": 1}),
     "four-fifths": ((FLAT,), {}, {"reference": "B", "prior": Prior(2, 3), "seed": 1}),
     "ranking": ((RANKED,), {}, {"reference": "B", "seed": 1}),
+    "means": (
+        (Moments(FLAT, np.array([2.0, 3.0, 1.0]), np.array([50.0, 90.0, 20.0])),),
+        {},
+        {"reference": "A", "cases": 5.0, "seed": 1},
+    ),
     "versus": ((BOTH, ("a", "b")), {"threshold": 0.5}, {"threshold": 0.4, "seed": 1}),
     "thresholds": (
         (CELLS,),

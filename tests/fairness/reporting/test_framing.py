@@ -88,8 +88,6 @@ def test_every_text_is_used_and_every_text_that_is_used_is_there() -> None:
         "relative_rates.unclear",
         "survivorship.given_exposure",
         "survivorship.any_exposure",
-        "versus.accuracy",
-        "versus.auc",
     }
 
 

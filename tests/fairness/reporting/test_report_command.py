@@ -83,6 +83,23 @@ def test_the_ending_of_out_chooses_what_is_written(ending: str, start: str, tabl
     assert not Path("report.html").exists()
 
 
+def test_a_mean_and_a_second_score_are_options(tmp_path: Path) -> None:
+    lines = ["race,days,a,b,y"]
+    lines += [
+        f"{'AB'[i % 2]},{10 + 7 * (i % 2) + i % 5},{i % 7 / 7},{i % 6 / 6},{i % 3 == 0}"
+        for i in range(90)
+    ]
+    (tmp_path / "rows.csv").write_text("\n".join(lines), encoding="utf-8")
+    source, target = str(tmp_path / "rows.csv"), tmp_path / "r.csv"
+    of = ("--group", "race", "--out", str(target))
+    assert status(source, *of, "--mean", "days") == 0
+    (line,) = (x for x in target.read_text().splitlines() if ",B,A,,mean difference," in x)
+    assert float(line.split(",")[6]) == pytest.approx(7, abs=0.5)  # the prior draws it in
+    scores = ("--score", "a", "--versus", "b", "--threshold", "0.5", "--outcome", "y")
+    assert status(source, *of, *scores) == 0
+    assert "versus,auc_difference,A,,,difference," in target.read_text()
+
+
 def test_a_table_of_counts_is_reported(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert status(str(table), *FLAGS, "--json", "numbers.json") == 0
     out = " ".join(capsys.readouterr().out.split())

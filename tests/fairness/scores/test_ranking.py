@@ -1,5 +1,6 @@
 """Areas under the curve, by group and of two scores, next to scikit-learn and simulation."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from plausible.fairness import Audit, Columns, count_values, ranking, versus
 from plausible.fairness.scores import score_values
 from plausible.fairness.scores.areas import area, difference
-from plausible.inference.errors import DataError
+from plausible.inference.errors import DataError, UnknownName
 
 COLUMNS = Columns("g", score="a", versus="b", threshold=0.5, outcome="y")
 
@@ -179,3 +180,40 @@ def test_a_file_is_ranked_by_an_audit(tmp_path: Path) -> None:
         assert table.loc[group, "AUC as counted"] == pytest.approx(exact, abs=1e-12)
     assert made["versus"].findings[0].text.startswith("a ranks more pairs rightly than b")
     assert "proxies" not in made
+
+
+def test_a_second_score_has_to_be_there_and_needs_a_first() -> None:
+    with pytest.raises(UnknownName, match="Unknown column 'bb'"):
+        Audit(rows(50), Columns("g", score="a", versus="bb", threshold=0.5, outcome="y"))
+    with pytest.raises(DataError, match="named twice"):
+        Audit(rows(50), Columns("g", score="a", versus="a", threshold=0.5, outcome="y"))
+    with pytest.raises(DataError, match="name it with score="):
+        Audit(rows(50), Columns("g", events="y", versus="a"))
+
+
+def test_rows_without_the_second_score_count_for_the_first() -> None:
+    frame = rows(300)
+    gaps = frame.assign(b=frame["b"].where(frame.index % 3 > 0))
+    one, other = ({a.name: a for a in Audit(f, COLUMNS).run()} for f in (frame, gaps))
+    for name in ("scores", "ranking"):
+        assert one[name].estimates == other[name].estimates
+    part = gaps.dropna()
+    exact = roc_auc_score(part["y"], part["a"])
+    assert other["versus"].find("auc", stratum="a").value == pytest.approx(exact, abs=6e-3)
+
+
+def test_weights_of_rows_weigh_their_pairs_and_make_intervals_wider() -> None:
+    frame = rows(600).assign(w=lambda f: 1.0 + (f.index % 4 == 0) * 3)
+    columns = replace(COLUMNS, weight="w")
+    made = {a.name: a for a in Audit(frame, columns).run()}
+    plain = {a.name: a for a in Audit(frame, COLUMNS).run()}
+    for group, part in frame.groupby("g"):
+        exact = roc_auc_score(part["y"], part["a"], sample_weight=part["w"])
+        table = made["ranking"].tables[0].frame.set_index("g")
+        assert table.loc[group, "AUC as counted"] == pytest.approx(exact, abs=1e-12)
+        one, other = (x["ranking"]["auc", group] for x in (made, plain))
+        assert one.high - one.low > other.high - other.low
+        right = accuracy_score(part["y"], part["a"] > 0.5, sample_weight=part["w"])
+        own = made["versus"].find("accuracy", group, stratum="a")
+        assert own.value == pytest.approx(right, abs=0.02)
+    assert made["metrics"]["accuracy", "A"].counts[0].trials < (frame["g"] == "A").sum()
