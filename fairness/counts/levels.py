@@ -43,11 +43,14 @@ def count_levels(source: Any, columns: Columns, *, label: str = "") -> Counts:
             f"Levels need scores that differ, but column {columns.score!r} holds {ends['low']:g} "
             "and no other number."
         )
-    tenth = ((score - ends["low"]) / width).floor().cast("int64")
-    number = (tenth > 9).ifelse(9, tenth)
     digits = 3 - math.floor(math.log10(width))
     middles = [round(float(ends["low"]) + (i + 0.5) * width, digits) for i in range(10)]
-    names = [(number == i, f"{middle:.15g}") for i, middle in enumerate(middles)]
+    # Databases divide with different last digits, but all compare alike.
+    edges = [float(ends["low"]) + i * width for i in range(1, 10)]
+    names = [
+        *((score < edge, f"{middle:.15g}") for edge, middle in zip(edges, middles, strict=False)),
+        (score.notnull(), f"{middles[-1]:.15g}"),
+    ]
     leveled = table.mutate(**{_LEVEL: ibis.cases(*names)})
     by_level = replace(
         columns,

@@ -1,4 +1,4 @@
-"""A sample of a table's rows: the same rows wherever the table is kept."""
+"""A sample of a table's rows: the same rows in the same order wherever the table is kept."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,8 @@ from plausible.fairness.counts.dialects import as_feature
 
 __all__ = ["sample"]
 
+_FEW = 1_000  # rows that stay in the order of their table, as in version 0.1.0
+_WHOLE = 300_000  # rows that are read, to draw from them by what they hold
 _PLACE = "place in the table"
 # A prime whose square is a whole number in double precision too, which some databases count in.
 _PRIME = 67_108_859
@@ -21,28 +23,33 @@ def sample(
 ) -> tuple[pd.DataFrame, int]:
     """At most a number of rows, at random, and how many the table has.
 
+    Databases keep rows in an order of their own. From 1,000 to 300,000 rows are put in the order
+    of what they hold, so that the same rows give the same sample anywhere; of more, the draw goes
+    by the place of a row in its table.
+
     Args:
         table: in any database.
         names: of the columns that are read.
         rows: the most that are drawn.
-        seed: of the draw; the same rows in the same order give the same sample in every database.
+        seed: of the draw.
     """
     total = int(table.count().execute())
     columns = table.select(**{name: as_feature(table[name]) for name in names})
-    if total <= rows:
-        return columns.execute(), total
-    placed = columns.mutate(**{_PLACE: ibis.row_number().cast("int64")})
-    share = min(1.0, (_MORE * rows + 100) / total)
-    few = placed.filter(_mixed(placed[_PLACE], seed) < int(share * _PRIME)).execute()
-    few = few.sort_values(_PLACE, ignore_index=True).drop(columns=_PLACE)
-    return (few if len(few) <= rows else few.sample(rows, random_state=seed)), total
+    if total > max(_WHOLE, rows):
+        columns = _some(columns, _MORE * rows / total + 100 / total, seed)
+    frame = columns.execute()
+    if total > _FEW:
+        frame = frame.sort_values(sorted(frame.columns), ignore_index=True)
+    if len(frame) > rows:
+        frame = frame.sample(rows, random_state=seed).sort_index(ignore_index=True)
+    return frame[list(names)], total
 
 
-def _mixed(place: ibis.Value, seed: int) -> ibis.Value:
-    """A number from 0 to the prime that looks random, from whole numbers alone."""
-    steps = np.random.default_rng(seed).integers(1, _PRIME, 6)
-    mixed = place % _PRIME
-    for factor, shift in steps.reshape(3, 2).tolist():
-        mixed = (mixed * factor + shift) % _PRIME
-        mixed = (mixed * mixed) % _PRIME
-    return mixed
+def _some(table: ibis.Table, share: float, seed: int) -> ibis.Table:
+    """About a share of the rows, by a number that looks random, from whole numbers alone."""
+    steps = np.random.default_rng(seed).integers(1, _PRIME, 6).reshape(3, 2).tolist()
+    mixed = table.mutate(**{_PLACE: ibis.row_number().cast("int64")})
+    for factor, shift in steps:
+        mixed = mixed.mutate(**{_PLACE: (mixed[_PLACE] % _PRIME * factor + shift) % _PRIME})
+        mixed = mixed.mutate(**{_PLACE: mixed[_PLACE] * mixed[_PLACE] % _PRIME})
+    return mixed.filter(mixed[_PLACE] < int(min(share, 1.0) * _PRIME)).drop(_PLACE)

@@ -72,8 +72,8 @@ class _FurtherAsked:
     """Further tables and groups.
 
     Attributes:
-        also: another column of a group, which is analysed by itself on the same page; several with
-            commas between them.
+        also: another column of a group, which is analysed by itself on the same page, without
+            reference and further tables; several with commas between them.
         survey: table of how many in each group do what events are of, by a survey: the columns of
             the group, and one of rates from 0 to 1 (rounding, error), or asked and how many did.
         costs: table of what each action costs: action, outcome (yes or no), cost or low and high.
@@ -204,7 +204,7 @@ def _of_table(
                 seed=seed,
                 lifetime=lifetime,
                 period=period,
-                further=Further(**further.tables),
+                further=Further(**(further.tables if group == first else {})),
                 features=_parts(further.features),
                 ignore=_parts(further.ignore),
             )

@@ -83,6 +83,8 @@ def test_further_groups_are_analysed_on_the_same_page() -> None:
     assert len(by) == len(content["analyses"]) == 2 * len(alone["analyses"])
     assert by["Base rates, by race"]["estimates"] == alone["analyses"][0]["estimates"]
     assert {e["group"] for e in by["Base rates, by sex"]["estimates"]} >= {"men", "women"}
+    surveyed = reported("--also", "sex", "--survey", "use.csv")
+    assert [a["title"] for a in surveyed["analyses"] if a["name"] == "detection"]
     assert content["title"] == "stops.csv by race, and by sex"
     assert "2 groups of race" in content["lead"] and "2 groups of sex" in content["lead"]
 
