@@ -7,7 +7,7 @@ from ibis.expr import operations
 
 from plausible.inference.errors import DataError
 
-__all__ = ["as_feature", "as_name", "as_number", "days"]
+__all__ = ["as_feature", "as_name", "as_number", "days", "in_any_database"]
 
 # They read a text as a day or end the query; elsewhere what is not a day becomes null.
 _END_THE_QUERY = ("materialize", "postgres", "risingwave")
@@ -42,6 +42,14 @@ def as_feature(column: Any) -> Any:
     if column.type().is_boolean():
         return column.cast("int32")
     return as_number(column) if column.type().is_numeric() else as_name(column)
+
+
+def in_any_database(number: float) -> float:
+    """A number of 15 digits, since databases read more of them with different last digits.
+
+    They also divide with different last digits, but compare, add and multiply alike.
+    """
+    return float(f"{number:.15g}")
 
 
 def days(column: Any, name: str) -> tuple[Any, Any]:

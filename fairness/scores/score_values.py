@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from plausible.fairness.counts.columns import Columns
 from plausible.fairness.counts.counts import Counts
+from plausible.fairness.counts.dialects import in_any_database
 from plausible.fairness.counts.reading import count_table, opened
 from plausible.fairness.counts.values import Column
 from plausible.inference.errors import DataError
@@ -80,6 +81,8 @@ def count_values(source: Any, columns: Columns, *, label: str = "") -> Values:
     counts = count_table(
         table.mutate(**{_VALUE: value}), by_value, source, label=label, apart=False
     )
+    # Databases write numbers differently, and so put them in another order.
+    counts = replace(counts, frame=counts.frame.sort_values("group", kind="stable"))
     numbers = np.array([list(map(float, s.split(_BETWEEN))) for s in counts.strata])
     if not np.isfinite(numbers).all():
         raise DataError(f"Ranks need finite scores, but {' or '.join(names)} has infinite ones.")
@@ -92,6 +95,7 @@ def _rounded(table: ibis.Table, score: Any, steps: int) -> Any:
     width = float(ends["high"] - ends["low"]) / steps
     if not 0 < width < float("inf"):
         raise DataError(f"Ranks need finite scores, from {ends['low']:g} to {ends['high']:g}.")
-    step = ((score - ends["low"]) / width).floor()
-    step = (step >= steps).ifelse(steps - 1, step)
-    return (step + 0.5) * width + float(ends["low"])
+    low, a_step = in_any_database(float(ends["low"])), in_any_database(width)
+    step = ((score - low) * in_any_database(1 / width)).floor()
+    step = ibis.cases((step < 0, 0.0), (step >= steps, steps - 1.0), else_=step)
+    return (step + 0.5) * a_step + low

@@ -19,8 +19,10 @@ from plausible.fairness.counts.reading import read_counts
 
 ROWS = 200_000
 NAME = "incidents"
-TYPES = "race text, district text, day date, kind text, risk double precision, armed boolean"
+TYPES = """race text, district text, day date, kind text, risk double precision, armed boolean,
+    exact double precision"""
 COLUMNS = Columns("race", score="risk", threshold=0.6, outcome="armed", by="district", date="day")
+EXACT = Columns("race", score="exact", threshold=0.5, outcome="armed")
 SOME_DAYS = Columns("race", events="armed", by="district", date="day", since="2020-02-15")
 
 
@@ -38,6 +40,7 @@ def stops(rows: int) -> pd.DataFrame:
             "kind": np.where(random.random(rows) < 0.3 + 0.3 * (race == "C"), "car", "person"),
             "risk": np.where(random.random(rows) < 0.01, np.nan, risk),
             "armed": random.random(rows) < 0.1 + 0.4 * risk,
+            "exact": random.random(rows) - 0.1,
         }
     )
 
@@ -69,7 +72,7 @@ SOURCES: dict[str, Callable[[pd.DataFrame, Path], Any]] = {
 
 
 def pages(source: Any) -> list[str]:
-    texts = [Audit(source, columns).report().to_html() for columns in (COLUMNS, SOME_DAYS)]
+    texts = [Audit(source, columns).report().to_html() for columns in (COLUMNS, EXACT, SOME_DAYS)]
     label = rf"the data frame|{NAME}(\.\w+)?"
     return [re.sub(label, "the stops", text, flags=re.IGNORECASE) for text in texts]
 
