@@ -184,7 +184,7 @@ def _of_table(
 ) -> Callable[[], "Report"]:
     if asked is None or not any(map(str.strip, asked.group)):
         raise CommandError("Which column holds the groups? Name it with --group.")
-    groups = [_split(asked.group), *([name] for name in _parts(further.also))]
+    groups = [_split(asked.group), *((name,) for name in _parts(further.also))]
     if twice := [group for group in groups if groups.count(group) > 1]:
         raise CommandError(f"The group {' and '.join(twice[0])} is named twice. Name it once.")
 
