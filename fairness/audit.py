@@ -11,6 +11,7 @@ from plausible.fairness.derived import as_flags, looked_for, losses
 from plausible.fairness.estimation.multiplicity import on_page
 from plausible.fairness.further import NOTHING, Further
 from plausible.fairness.of_rows import of_rows
+from plausible.fairness.repeats import one_name
 from plausible.fairness.reporting import registry
 from plausible.fairness.reporting.analysis import Analysis
 from plausible.fairness.reporting.registry import BEYOND, COLUMNS, Registered
@@ -121,7 +122,7 @@ class Audit:
                 except PlausibleError as error:
                     self.skipped.append((entry.label, str(error)))
         self.skipped += beyond
-        return analyses
+        return one_name(analyses)
 
     def report(self, title: str = "", lead: str = "") -> Report:
         """All of it as a report.

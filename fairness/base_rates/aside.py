@@ -41,6 +41,7 @@ class Aside:
             return finding
         i, j = (self.counts.groups.index(name) for name in (e.group, e.reference))
         pair = strata_of(self.counts, self.part, self.whole, prior=self.prior).pair(i, j)
+        pair = pair.among(int(self.counts[self.whole].astype(bool).sum()) - 1)
         side = "" if pair.within is None else side_of(pair.within)
         values = {"by": self.counts.by, "side": side}
         more = worded("by_stratum.aside", pair.within, pair.verdict, **values)

@@ -51,11 +51,16 @@ def burden(
 
     Raises:
         UnknownName: for a reference or measure that is not there.
-        DataError: if there is nothing to divide by, `times` is not positive, or there are neither
-            hits nor a lifetime.
+        DataError: if events are good for whoever gets them, there is nothing to divide by, `times`
+            is not positive, or there are neither hits nor a lifetime.
     """
     if times is not None and times < 1:
         raise DataError(f"A lifetime has one or more {period or 'trials'}, not {times}.")
+    if counts.good:
+        raise DataError(
+            f"It counts what falls on people for nothing, but {counts.label_of('events')} are good "
+            "for whoever gets them."
+        )
     of = "trials" if "trials" in counts.measures else "events"
     with_hits = of == "events" or "hits" in counts.measures
     needs(counts, "events", *(["hits"] if with_hits else []))

@@ -1,6 +1,7 @@
 """Which columns of a table hold what, and how they are read; light, for the command line."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,11 @@ from plausible.inference.errors import DataError, UnknownName
 __all__ = ["EACH_ROW", "Columns", "plain", "several"]
 
 EACH_ROW = "1"  # as the column of how many cases a row stands for: a row is one case
+# Names of what people want to get, unless a "not" stands before it.
+_GOOD = re.compile(
+    r"(?<!not[ _-])(?<!non[ _-])(?<!no[ _-])(?<![a-z])(re)?"
+    r"(approv|admit|admission|accept|grant|hire|hiring|promot|award|enrol)"
+)
 _NUMBER_SIGNS = (".", ",", " ", "'", "\u00a0", "\u202f", "\u2019")
 
 
@@ -43,6 +49,8 @@ class Columns:
         keep_missing: rows without a group count, as a group of their own.
         only: a group that is kept, while others are left out; repeat it for several.
         except_: a group that is left out; repeat it for several.
+        good: a yes is good for whoever gets it, as approved, admitted or hired; by default where
+            the name of the column says so.
         decimal: the decimal sign of numbers that are written as text; a point by default.
         thousands: the sign between thousands in numbers that are written as text.
     """
@@ -69,6 +77,7 @@ class Columns:
     keep_missing: bool = False
     only: str | Sequence[str] = ()
     except_: str | Sequence[str] = ()
+    good: bool | None = None
     decimal: str | None = None
     thousands: str | None = None
 
@@ -81,6 +90,12 @@ class Columns:
     def confusion(self) -> bool:
         """Whether decisions are set against outcomes."""
         return self.outcome is not None
+
+    @property
+    def benefit(self) -> bool:
+        """Whether a yes is good for whoever gets it: as is given, or as the column's name says."""
+        name = (self.decision or self.events or "").lower()
+        return bool(_GOOD.search(name)) if self.good is None else self.good
 
     @property
     def counted(self) -> tuple[str, ...]:
@@ -177,7 +192,12 @@ class Columns:
         }
         read = [f"{part}: {name}" for part, name in parts.items() if name]
         whole = " Each row is one case." if self.whole else ""
-        return f"What was read from which column. {'; '.join(read)}.{whole}"
+        good = ""
+        if self.benefit:
+            name = self.decision or self.events or self.score
+            by_name = ", by the name of its column (--no-good: it is not)" * (self.good is None)
+            good = f" A yes in {name} is taken to be good for whoever gets it{by_name}."
+        return f"What was read from which column. {'; '.join(read)}.{whole}{good}"
 
     def _meaning(self, words: str | Sequence[str], others: str | Sequence[str]) -> str:
         if words:

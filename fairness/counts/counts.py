@@ -32,7 +32,8 @@ class Counts:
             strata, and the measures.
         group: what the groups are, such as "race".
         by: what the strata are, such as "department"; None without.
-        names: what sentences call a measure, such as {"trials": "stops"}.
+        names: what sentences call a measure, such as {"trials": "stops"}, and the "decision" and
+            the "outcome" where there are such.
         missing: totals of the measures, and "rows", over rows without a group or stratum, which
             no analysis uses and every report shows.
         rows: rows that were read; None where counts were given as such.
@@ -40,6 +41,7 @@ class Counts:
         lost: trials of each group that are left out because a value is missing; groups without any
             are not in it.
         notes: what a reader has to know of how they were read, a sentence each.
+        good: whether an event, or a positive decision, is good for whoever gets it, as an approval.
         weighted: whether rows had weights: then counts are effective ones, with fractions.
 
     Raises:
@@ -58,6 +60,7 @@ class Counts:
     lost: Mapping[str, int] = field(default_factory=dict)
     notes: Sequence[str] = ()
     weighted: bool = False
+    good: bool = False
 
     def __post_init__(self) -> None:
         keys = ["group"] if self.by is None else ["group", "by"]
@@ -98,10 +101,11 @@ class Counts:
         group: str = "group",
         names: Mapping[str, str] | None = None,
         source: str = "",
+        good: bool = False,
     ) -> "Counts":
         """Counts from numbers: {"Black": {"trials": 15220, "events": 3099}, ...}."""
         frame = pd.DataFrame([{"group": name, **values} for name, values in cells.items()])
-        return cls(frame, group=group, names=names or {}, source=source)
+        return cls(frame, group=group, names=names or {}, source=source, good=good)
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from plausible.fairness.counts.counts import Counts
 from plausible.fairness.estimation.comparison import compare, needs, reference_of, with_cases
-from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
+from plausible.fairness.estimation.estimates import DRAWS, Cases, Estimate, estimate
 from plausible.fairness.estimation.multiplicity import together
 from plausible.fairness.estimation.posteriors import (
     PRIORS,
@@ -85,7 +85,8 @@ def prosecutor(
     each, whose = c.each, f"{counts.group} {names[top]}"
     given_group, given_event = _both_ways(k[known], n[known], prior, seed, c.shown, known)
     wrong = _complement(each[top], f"share of {trials} that are no {events}")
-    findings = [innocent(f"{trials} of {whose}", events, counts.group, each[top], wrong)]
+    case = "good" if counts.good else "text"
+    findings = [innocent(f"{trials} of {whose}", events, counts.group, each[top], wrong, case)]
     estimates = [*each.values(), wrong]
     if not k.any():
         findings.append(worded("prosecutor.no_events", events=events))
@@ -110,7 +111,7 @@ def prosecutor(
         rest = max((i for i in known if i != top), key=lambda i: (i == ref, n[i]))
         (gap,) = together([c.of.difference(c.quantity, top, rest, c.words)], len(known) - 1)
         pair = (each[top], c.of.estimate(c.quantity, rest, c.words))
-        findings.append(every_search(pair, gap, events))
+        findings.append(every_search(pair, gap, events, good=counts.good))
         estimates.append(gap)
     return Analysis(
         **framed("prosecutor", counts),
@@ -179,20 +180,28 @@ def _complement(share: Estimate, words: str = "") -> Estimate:
         low=1 - share.high,
         high=1 - share.low,
         words=words,
+        counts=tuple(Cases(c.trials - c.events, c.trials) for c in share.counts),
     )
 
 
-def innocent(cases: str, events: str, group: str, rate: Estimate, wrong: Estimate) -> Finding:
-    """Of how many people of the group the accusation would be wrong."""
+def innocent(
+    cases: str, events: str, group: str, rate: Estimate, wrong: Estimate, case: str = "text"
+) -> Finding:
+    """Of how many people of the group the accusation, or the hope, would be wrong."""
     people, number = natural(rate)
     values = {"people": people, "number": number, "cases": cases, "events": events, "group": group}
-    return worded("prosecutor.innocent", wrong, **values)
+    return worded("prosecutor.innocent", wrong, case, **values)
 
 
-def every_search(rates: tuple[Estimate, Estimate], gap: Estimate, events: str) -> Finding:
+def every_search(
+    rates: tuple[Estimate, Estimate], gap: Estimate, events: str, *, good: bool = False
+) -> Finding:
     """What a rule does that goes by the sign of a difference, however small it is."""
     one, other = (_complement(rate) for rate in rates)
-    return worded("prosecutor.every_search", gap, one=one, other=other, events=events)
+    values = {"one": one, "other": other, "events": events}
+    if good:
+        return worded("prosecutor.every_place", gap, **values)
+    return worded("prosecutor.every_search", gap, **values)
 
 
 def of_thousand(

@@ -71,6 +71,7 @@ def _counts(counts: Counts) -> dict[str, Any]:
         "lost": dict(counts.lost),
         "notes": list(counts.notes),
         "weighted": counts.weighted,
+        "good": counts.good,
         "table": counts.frame.to_dict("list"),
     }
 

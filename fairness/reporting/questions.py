@@ -78,6 +78,20 @@ QUESTIONS = {
 }
 
 
+# Where a yes is good for whoever gets it, some of them are other ones.
+_GOOD = {
+    "bayes": _Question(
+        "Bayes",
+        "Is the probability of a yes given the group kept apart from that of the group given a "
+        "yes?",
+        "A correct probability of a group says nothing about the person who asks for a yes.",
+    ),
+    "actions": QUESTIONS["actions"]._replace(
+        beyond="What a wrong refusal costs a person, or a group, is not a number that data give."
+    ),
+}
+
+
 def closing_questions(analyses: Iterable[Analysis]) -> Sequence[Answer]:
     """The six questions, each with the parts of a report that speak to it.
 
@@ -87,7 +101,9 @@ def closing_questions(analyses: Iterable[Analysis]) -> Sequence[Answer]:
     Args:
         analyses: of the report.
     """
-    known = registry.names()
+    analyses, known = list(analyses), registry.names()
+    good = any(a.counts is not None and a.counts.good for a in analyses)
+    questions = QUESTIONS | (_GOOD if good else {})
     parts: dict[str, list[Analysis]] = {name: [] for name in QUESTIONS}
     for analysis in analyses:
         if analysis.name in known:
@@ -100,7 +116,7 @@ def closing_questions(analyses: Iterable[Analysis]) -> Sequence[Answer]:
             question.beyond,
             _says(name, parts[name]),
         )
-        for name, question in QUESTIONS.items()
+        for name, question in questions.items()
     ]
 
 

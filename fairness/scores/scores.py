@@ -33,8 +33,16 @@ class _Rate(NamedTuple):
     counted: tuple[str, ...]
     others: tuple[str, ...]
 
-    def named(self) -> str:
-        return f"{self.words} ({self.meaning})"
+    def named(self, counts: Counts) -> str:
+        return f"{self.words} ({self.means(counts)})"
+
+    def means(self, counts: Counts) -> str:
+        """What it is of, in words that fit what the decision does to people."""
+        if not counts.good:
+            return self.meaning
+        yes = counts.names.get("decision", "given a yes")
+        of = {"yes": yes, "outcome": counts.names.get("outcome", "the outcome")}
+        return worded("scores.of_a_good", None, self.words, **of).text
 
 
 RATES: Mapping[str, _Rate] = {
@@ -154,18 +162,18 @@ def scores(
         ],
         counts=counts,
         posterior=inference_data(draws, group=main.names),
-        draw=lambda: _pictures(main.reference, rates),
+        draw=lambda: _pictures(counts, main.reference, rates),
         details=main.details,
     )
 
 
-def _pictures(reference: str, rates: Mapping[str, Comparison]) -> list[Picture]:
+def _pictures(counts: Counts, reference: str, rates: Mapping[str, Comparison]) -> list[Picture]:
     """One of each error rate and predictive value, and one of the widest differences."""
     pictures = [
         intervals(
             quantity.replace("_", "-"),
             list(rates[quantity].each.values()),
-            f"The {RATES[quantity].words}: {RATES[quantity].meaning}.",
+            f"The {RATES[quantity].words}: {RATES[quantity].means(counts)}.",
         )
         for quantity in list(RATES)[:4]
         if rates[quantity].each
@@ -201,7 +209,9 @@ def _draws(main: Comparison, prior: Prior, seed: int) -> dict[str, Array]:
 def _widest(c: Comparison) -> Finding:
     """The sentence on the group that lies most clearly apart from the reference in this rate."""
     i = c.order[0]
-    finding = compared(f"The {RATES[c.quantity].named()}", c.each[i], c.each[c.ref], c.gaps[i])
+    finding = compared(
+        f"The {RATES[c.quantity].named(c.counts)}", c.each[i], c.each[c.ref], c.gaps[i]
+    )
     if len(c.gaps) == 1:
         return finding
     more = phrase("scores.farthest", groups=len(c.gaps), reference=c.reference)
@@ -216,7 +226,7 @@ def _alone(main: Comparison, rates: Mapping[str, Comparison]) -> list[Finding]:
     own = {quantity: c.each[c.ref] for quantity, c in rates.items() if c.ref in c.each}
     return [
         *(
-            Finding(f"The {RATES[quantity].named()} is {e} for {name}.", estimate=e)
+            Finding(f"The {RATES[quantity].named(main.counts)} is {e} for {name}.", estimate=e)
             for quantity, e in own.items()
         ),
         Finding(f"There is no other {main.counts.group} to compare {name} with."),
@@ -230,7 +240,7 @@ def _without(main: Comparison, rates: Mapping[str, Comparison]) -> list[Finding]
         for quantity, c in rates.items()
     }
     return [
-        worded("scores.nobody", rate=RATES[quantity].named(), names=", ".join(names))
+        worded("scores.nobody", rate=RATES[quantity].named(main.counts), names=", ".join(names))
         for quantity, names in missing.items()
         if names
     ]

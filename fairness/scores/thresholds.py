@@ -59,10 +59,15 @@ def thresholds(
 
     Raises:
         UnknownName: for a cell or reference that is not there.
-        DataError: if nobody, or nobody of the reference, is without the outcome, or if `others` or
-            `without` are about other groups.
+        DataError: if a yes is good for whoever gets it, if nobody, or nobody of the reference, is
+            without the outcome, or if `others` or `without` are about other groups.
     """
     needs(counts, *CONFUSION)
+    if counts.good:
+        raise DataError(
+            "It asks who is investigated for nothing, but a score above the threshold is good for "
+            "whoever has it. Who is refused wrongly is among the errors of decisions."
+        )
     for given in [*(others or {}).values(), *([without] if without else [])]:
         needs(given, *CONFUSION)
         if given.groups != counts.groups:

@@ -29,6 +29,7 @@ ADMISSIONS = Counts(
     group="sex",
     by="department",
     names={"trials": "applicants", "events": "admissions"},
+    good=True,
     source="Bickel, Hammel and O'Connell, Sex bias in graduate admissions, Science 187 (1975); "
     "the six largest departments as in R's UCBAdmissions, https://doi.org/10.1126/science.187.4175.398",
 )

@@ -75,7 +75,7 @@ def added_up(
     if columns.weight is not None:
         kept = _effective(kept, measures, apart=apart)
         notes.append(_weighted(kept, columns))
-    names = {} if columns.confusion else _names(columns)
+    names = _decided(columns) if columns.confusion else _names(columns)
     table = kept[["group", *([] if columns.by is None else ["by"]), *measures]]
     return Counts(
         _all_at_first(table, groups),
@@ -88,6 +88,7 @@ def added_up(
         lost=_lost(kept, columns),
         notes=tuple(notes),
         weighted=columns.weight is not None,
+        good=columns.benefit,
     )
 
 
@@ -96,6 +97,12 @@ def _names(columns: Columns) -> dict[str, str]:
     named = {"trials": columns.trials, "events": columns.events, "hits": columns.hits}
     names = {part: name for part, name in named.items() if name is not None}
     return {"trials": "rows" if columns.whole else "cases"} | names
+
+
+def _decided(columns: Columns) -> dict[str, str]:
+    """What sentences call the decision, where it is a column, and the outcome."""
+    named = {"decision": columns.decision, "outcome": columns.outcome}
+    return {part: name for part, name in named.items() if name is not None}
 
 
 def _unit(columns: Columns) -> str:
