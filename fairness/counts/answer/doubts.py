@@ -203,7 +203,7 @@ def ask_about_frequencies(table: ibis.Table, columns: Columns, counted: int) -> 
     Raises:
         DataError: with the options for either reading.
     """
-    if columns.count is not None or counted > _ROWS:
+    if columns.count is not None or columns.weight is not None or counted > _ROWS:
         return
     named = {*columns.taken} - {columns.trials}
     numbers = [name for name in table.columns if name not in named and _counts(table[name])]

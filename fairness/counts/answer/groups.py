@@ -63,7 +63,7 @@ def named(frame: pd.DataFrame, columns: Columns) -> tuple[pd.DataFrame, Sequence
         if columns.keep_missing and key != "by":
             names = names.where(names.notna(), NOT_RECORDED)
         frame[key] = names
-    return (_merged(frame) if columns.keep_missing else frame), list(seen)
+    return (_merged(frame) if columns.keep_missing else frame), sorted(seen)
 
 
 def chosen(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
