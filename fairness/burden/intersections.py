@@ -95,7 +95,7 @@ def intersections(
 
     shown = [square(g, s, prior) for g, s in squares]
     findings = gathered("intersections.excess", [_finding(rate, x) for x in shown])
-    outside = any(x.apart.low < 0 or x.apart.high > 1 for x in shown)
+    outside = any(x.outside for x in shown)
     values = {"total": total, "shown": len(squares), "trials": counts.label_of("trials")}
     left_out = [phrase("intersections.left_out", **values)] if len(squares) < total else []
     return Analysis(
@@ -152,12 +152,15 @@ class _Square:
         counted = rates.counted(cells[0], cells[1]) - rates.counted(cells[2], cells[3])
         at: dict[str, Any] = {"group": group, "stratum": stratum}
         self.seen = replace(rates.estimate("rate", cells[0], rate), **at)
-        self.apart = estimate(
+        apart = estimate(
             "rate_predicted_apart",
             only_s + only_g - neither,
             words=f"{rate} that both predict apart",
             **at,
         )
+        ends = {name: getattr(apart, name) for name in ("low", "value", "high")}
+        self.outside = ends["low"] < 0 or ends["high"] > 1
+        self.apart = replace(apart, **{name: min(max(x, 0.0), 1.0) for name, x in ends.items()})
         excess = estimate(
             "excess",
             self.excess_draws,

@@ -69,6 +69,12 @@ def correlation(
             does not vary or follows exactly from the other.
     """
     a, b, t, left = _rows(x, y, times)
+    for name, column in zip(names, (a, b), strict=True):
+        if np.ptp(column) == 0:
+            raise DataError(
+                f"{name} is {column[0]:g} in every row, and a column that does not vary correlates "
+                "with nothing. Give one that does."
+            )
     main = CorrelationPosterior(pearson(a, b), len(a), prior)
     words = f"correlation of {names[0]} and {names[1]}"
     whole = main.estimate("correlation", words)

@@ -1,5 +1,7 @@
 """The posterior of a correlation, and what drift and chance make of one (G7)."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import integrate, stats
@@ -170,3 +172,11 @@ def test_rows_without_a_time_are_left_out() -> None:
     analysis = correlation(x, y, times=times)
     assert analysis.details["rows"] == 11 and analysis.details["rows_left_out"] == 1
     assert analysis.details["r"] == pytest.approx(np.corrcoef(x[:11], y[:11])[0, 1])
+
+
+@pytest.mark.parametrize(("x", "y", "name"), [([4] * 6, range(6), "p"), (range(6), [0.1] * 6, "q")])
+def test_a_column_that_does_not_vary_is_named(x: Any, y: Any, name: str) -> None:
+    # "The correlation is nan" before.
+    value = "4" if name == "p" else "0.1"
+    with pytest.raises(DataError, match=rf"{name} is {value} in every row"):
+        correlation(x, y, names=("p", "q"))
