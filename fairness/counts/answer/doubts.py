@@ -12,6 +12,7 @@ from plausible.fairness.counts.answer.groups import JOINED, keys_of, quoted
 from plausible.fairness.counts.columns import Columns
 from plausible.fairness.counts.tables import label_of, written_names
 from plausible.fairness.counts.text_file import TextFile
+from plausible.fairness.counts.values import NOTHING
 from plausible.inference.errors import DataError
 
 __all__ = ["ask_about_frequencies", "check_values"]
@@ -224,7 +225,7 @@ def _counts(column: Any) -> bool:
 
 def _is_frequency(rows: pd.DataFrame, name: str, columns: Columns) -> bool:
     values = pd.to_numeric(rows[name], errors="coerce").dropna()
-    if len(values) < 3 or (values < 0).any() or (values % 1 > 0).any() or values.max() < 2:
+    if len(values) < 2 or (values < 0).any() or (values % 1 > 0).any() or values.max() < 2:
         return False
     if values.is_unique and values.max() - values.min() == len(values) - 1:
         return False  # numbers of the rows
@@ -237,8 +238,10 @@ def _is_frequency(rows: pd.DataFrame, name: str, columns: Columns) -> bool:
         return False
     if columns.trials is not None and not _says_yes_or_no(rows[columns.events]):
         return False
+    if columns.trials is not None and _in_words(rows[event[0]]):
+        return True  # yes or no of many trials at once
     sizes = others.nunique(dropna=False)
-    once = not others.duplicated().any() and bool((sizes < len(rows)).all())
+    once = len(values) > 2 and not others.duplicated().any() and bool((sizes < len(rows)).all())
     if name.casefold() in _COUNT_NAMES and columns.trials is None:
         return True
     # Yes and no of one kind of case stand in rows of their own.
@@ -250,6 +253,12 @@ def _says_yes_or_no(column: pd.Series) -> bool:
     """Whether a column never holds more than one event in a row."""
     numbers = pd.to_numeric(column, errors="coerce")
     return bool((numbers.isna() | numbers.isin((0, 1))).all())
+
+
+def _in_words(column: pd.Series) -> bool:
+    """Whether a column says yes or no by its type or in letters."""
+    texts = column.dropna().astype(str).str.strip().str.lower()
+    return bool((texts.str.contains("[a-z]") & ~texts.isin(NOTHING)).any())
 
 
 def _measured(column: pd.Series) -> bool:

@@ -58,6 +58,8 @@ def test_decisions_and_scores_are_multiplied_too() -> None:
          "--count n"),
         (ADMITTED.replace("yes", "1").replace("no", "0"),
          Columns("sex", events="admit", trials="n"), "--count n in place"),
+        ("sex,admit,people / m,yes,512 / m,no,313",
+         Columns("sex", events="admit", trials="people"), "--count people in place"),
         ("sex,admit,people / m,yes,512 / m,no,313 / w,yes,89 / w,no,19",
          Columns("sex", events="admit"), "column 'people' says.*--count people"),
         ("g,d,y,n / a,yes,1,5 / a,yes,0,7 / a,no,1,11 / a,no,0,13 / b,yes,1,2",
