@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
+from plausible.fairness.estimation.estimates import DRAWS, Cases, Estimate, estimate
+from plausible.fairness.estimation.posteriors import Rates
 
 __all__ = ["Case", "Moves"]
 
@@ -57,6 +58,12 @@ class Case:
             return -1.0
         change = self.cells[0] @ self.predicted / m - self.cells[0] @ self.data / n
         return float(abs(change) / np.sqrt(1 / n + 1 / m))
+
+    def counted(self, kinds: Array) -> tuple[Cases]:
+        """Cases of the group among all those of some kinds."""
+        own, everyone = self.cells[0] @ kinds, self.cells.sum(0) @ kinds
+        (cases,) = Rates([own], [everyone]).cases(0)
+        return (cases,)
 
     def moves(self, prior: float, others: int, seed: Sequence[int]) -> "Moves":
         """Draws of what the predictions move.
@@ -110,12 +117,14 @@ class Moves:
     @cached_property
     def before(self) -> Estimate:
         """The group's share in the data."""
-        return self._estimate("share_in_data", self.shares[0], "share in the data")
+        of = self.case.counted(self.case.data)
+        return self._estimate("share_in_data", self.shares[0], "share in the data", counts=of)
 
     @cached_property
     def after(self) -> Estimate:
         """The group's share in the predictions."""
-        return self._estimate("share_in_predictions", self.shares[1], "share in the predictions")
+        of, words = self.case.counted(self.case.predicted), "share in the predictions"
+        return self._estimate("share_in_predictions", self.shares[1], words, counts=of)
 
     @cached_property
     def change(self) -> Estimate:

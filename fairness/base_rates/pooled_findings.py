@@ -14,7 +14,7 @@ from plausible.fairness.estimation.comparison import Contrasts
 from plausible.fairness.estimation.estimates import DRAWS, Estimate, estimate
 from plausible.fairness.estimation.extremes import SHOWN, clearest
 from plausible.fairness.estimation.multiplicity import together
-from plausible.fairness.estimation.posteriors import Draws
+from plausible.fairness.estimation.posteriors import Draws, Rates
 from plausible.fairness.reporting.analysis import Finding, Table
 from plausible.fairness.reporting.figures import intervals
 from plausible.fairness.reporting.framing import gathered, phrase, worded
@@ -105,8 +105,9 @@ def of_groups(counts: Counts, pool: Pool, rate: str) -> Answer:
         "deviation", deviation, words=f"standard deviation of the {rate} between groups"
     )
     each, gaps = [], []
+    counted = Rates(pool.events[:, 0], pool.trials[:, 0])
     for u, name in enumerate(names):
-        drawn, at = pool.rates(u), {"group": name, "words": rate}
+        drawn, at = pool.rates(u), {"group": name, "words": rate, "counts": counted.cases(u)}
         each.append(estimate("rate", drawn, "share", **at))
         gap = estimate("rate", drawn - mean, "difference", reference="average", **at)
         gaps += together([gap])  # of their number pooling takes care

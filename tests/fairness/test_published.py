@@ -7,6 +7,8 @@ of the source and a weak prior may put the two. The figures stand here as their 
 from collections.abc import Callable
 from functools import cache
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from plausible.fairness import Analysis, Counts, Estimate, Report, burden, correlation, prosecutor
@@ -19,6 +21,9 @@ from plausible.fairness.cases import case
 from plausible.fairness.cases.causes.admissions import ADMISSIONS
 from plausible.fairness.cases.profiling.minneapolis import STOPS
 from plausible.fairness.cases.scores.compas import COMPAS, CORRECTED
+from plausible.fairness.causal.effects import Effects, effects
+from plausible.fairness.causal.fitting import fitted
+from plausible.fairness.causal.graph import Graph
 from plausible.fairness.counts.counts import CONFUSION
 from plausible.fairness.scores.impossibility import implied_false_positive_rate
 from plausible.fairness.scores.scores import cell_rates, scores
@@ -43,6 +48,27 @@ def compas(corrected: bool = False) -> Analysis:
 @cache
 def berkeley() -> Analysis:
     return by_stratum(ADMISSIONS, "women", "men")
+
+
+@cache
+def effects_of_sex() -> Effects:
+    """Along sex -> department -> admitted and sex -> admitted, men to women."""
+    graph = Graph.of(
+        "sex -> department -> admitted; sex -> admitted",
+        values={"sex": ("men", "women"), "department": "ABCDEF", "admitted": ("no", "yes")},
+    )
+    frame = ADMISSIONS.frame
+    rows = [
+        {"sex": row["group"], "department": row["by"], "admitted": answer, "count": count}
+        for row in frame.to_dict("records")
+        for answer, count in (("yes", row["events"]), ("no", row["trials"] - row["events"]))
+    ]
+    tables = fitted(graph, pd.DataFrame(rows), draws=40_000)
+    return effects(tables, "sex", "admitted", ("men", "women"))
+
+
+def summed(draws: np.ndarray) -> Numbers:
+    return (float(draws.mean()), *np.quantile(draws, [0.025, 0.975]).tolist())
 
 
 def whole(e: Estimate) -> Numbers:
@@ -169,6 +195,26 @@ FIGURES: list[Figure] = [
         for g, x in (("men", 0.445), ("women", 0.304))
     ),
     (BICKEL, "raw", (-0.142, -0.170, -0.113), raw_gap, ROUNDED),
+    (
+        BICKEL, "standardised to all applicants", (0.040, 0.004, 0.074),
+        lambda: whole(berkeley()["standardised", "women", "men"]), 1.2e-3,
+    ),
+    (
+        BICKEL, "Mantel-Haenszel, male to female", 0.905,
+        lambda: 1 / berkeley()["mantel_haenszel", "women", "men"].value, ROUNDED,
+    ),
+    (
+        BICKEL, "natural direct", (0.066, 0.018, 0.112),
+        lambda: summed(effects_of_sex().direct), 1.2e-3,
+    ),
+    (
+        BICKEL, "natural indirect", (-0.142, -0.162, -0.121),
+        lambda: summed(effects_of_sex().indirect), 1.2e-3,
+    ),
+    (
+        BICKEL, "reverse indirect", -0.207,
+        lambda: float(effects_of_sex().reverse.mean()), 1.2e-3,
+    ),
     (BICKEL, "department A", (0.198, 0.115, 0.272), lambda: department("A"), 1.5e-3),
     *(
         (MPLS, g, x, lambda g=g: counts_of(STOPS, g, ("trials", "events")), 0)

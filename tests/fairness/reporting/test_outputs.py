@@ -81,6 +81,22 @@ def test_an_estimate_says_which_counts_it_rests_on() -> None:
     ] is None  # fmt: skip
 
 
+def test_every_rate_of_an_audit_says_its_counts(scored: Report) -> None:
+    lacking = {
+        e.quantity
+        for a in scored.analyses
+        if a.name != "proxies"  # its numbers rest on held-out predictions
+        for e in a.estimates
+        if not e.counts and (e.measure == "share" or e.quantity != "auc")
+    }
+    # what mixes rates of several cells, or extremes of several groups, rests on no two counts
+    assert not lacking & {
+        "rate", "event_given_group", "false_positive_rate", "positive_predictive_value", "accuracy",
+        "share_in_data", "share_in_predictions", "wrongly_investigated",
+        "auc",
+    }  # fmt: skip
+
+
 def test_fractions_of_weighted_rows_are_counts_too() -> None:
     e = Estimate("r", 0.5, 0.4, 0.6, counts=(Cases(10.5, 21.25),))
     assert of(e).to_csv().endswith(",10.5,21.25\n")
