@@ -207,6 +207,7 @@ class Audit:
             "score": columns is not None and columns.score is not None,
             "versus": columns is not None and columns.versus is not None,
             "mean": columns is not None and columns.mean is not None,
+            "good": self.counts.good,
             "rows": columns is not None and columns.whole,
             "strata": self.counts.by is not None,
         }

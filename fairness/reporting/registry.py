@@ -73,8 +73,9 @@ COLUMNS = {
     "hits": "a column of hits",
     "decisions": "a decision (or a score with a threshold) and an outcome",
     "score": "a column of scores, with a threshold and an outcome",
-    "versus": "a second column of scores of the same rows",
-    "mean": "a column of amounts",
+    "versus": "a second column of scores of the same rows (--versus)",
+    "mean": "a column of amounts (--mean)",
+    "good": "a yes that is good for whoever gets it (--good)",
     "rows": "a table in which a row is one case",
     "strata": "a column of strata",
 }
@@ -87,7 +88,6 @@ BEYOND = {
 GIVEN = {
     "rates": "rates, published or assumed",
     "places": "hits by place",
-    "selected": "events that are good for whoever they happen to",
     "numbers": "two or more columns of numbers",
 }
 _NEEDS = COLUMNS | BEYOND | GIVEN

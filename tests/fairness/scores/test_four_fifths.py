@@ -1,9 +1,10 @@
 """The four-fifths rule as a probability, next to quadrature and simulation."""
 
+import pandas as pd
 import pytest
 from scipy import integrate, stats
 
-from plausible.fairness import Counts, Prior, four_fifths
+from plausible.fairness import Audit, Columns, Counts, Prior, four_fifths
 from plausible.inference.errors import DataError, UnknownName
 
 
@@ -70,3 +71,26 @@ def test_what_cannot_be_compared_is_refused() -> None:
         four_fifths(hired(men=(6, 10)))
     with pytest.raises(UnknownName, match="man"):
         four_fifths(hired(men=(6, 10), women=(5, 10)), reference="man")
+
+
+def test_an_audit_has_it_where_a_yes_is_good_and_only_there() -> None:
+    rows = pd.DataFrame(
+        {
+            "sex": ["men"] * 200 + ["women"] * 200,
+            "hired": [True, False] * 100 + ([True] + [False] * 3) * 50,
+        }
+    )
+    for columns, there in (
+        (Columns("sex", events="hired"), True),
+        (Columns("sex", events="hired", good=False), False),
+    ):
+        audit = Audit(rows, columns)
+        made = {a.name: a for a in audit.run()}
+        assert ("four-fifths" in made) == there
+        assert any("--good" in why for _, why in audit.skipped) != there
+    decided = rows.rename(columns={"hired": "approved"}).assign(repaid=[True] * 400)
+    audit = Audit(decided, Columns("sex", decision="approved", outcome="repaid"))
+    made = {a.name: a for a in audit.run()}
+    ratio = made["four-fifths"].find("selection_rate", "women", "men", "ratio")
+    assert ratio.counts == ((50, 200), (100, 200))
+    assert "more than 99.9 %" in made["four-fifths"].findings[0].text
