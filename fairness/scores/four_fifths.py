@@ -20,7 +20,13 @@ _BELOW = 0.8
 _DOUBT = 0.05  # that any group of a page is called below, or not below, and is not
 
 
-@analysis("four-fifths", answers="representative", needs=("trials", "events", "good"), groups=2)
+@analysis(
+    "four-fifths",
+    answers="representative",
+    needs=("trials", "events", "good"),
+    groups=2,
+    label="four-fifths rule",
+)
 def four_fifths(
     counts: Counts, *, reference: str | None = None, prior: Prior = PRIORS["uniform"], seed: int = 0
 ) -> Analysis:
