@@ -76,7 +76,10 @@ def means(
     against = {i: at[i] | {"reference": names[ref]} for i in shown if i != ref}
     told = together(
         [
-            estimate("mean", draws[i] - draws[ref], "mean difference", **a)
+            replace(
+                estimate("mean", draws[i] - draws[ref], "mean difference", **a),
+                value=every[i].location - every[ref].location,
+            )
             for i, a in against.items()
         ],
         len(names) - 1,
@@ -97,7 +100,7 @@ def means(
             *_left_out(moments, shown),
             *assumed(
                 "means",
-                cases=f"{cases:g}",
+                cases="one case" if cases == 1 else f"{cases:g} cases",
                 mean=digits(moments.overall),
                 deviation=digits(float(np.sqrt(moments.variance))),
             ),

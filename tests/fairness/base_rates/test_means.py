@@ -66,6 +66,7 @@ def test_of_many_rows_the_difference_is_that_of_welch() -> None:
     error = np.sqrt(black.var() / len(black) + white.var() / len(white))
     e = made["mean", "Black", "White"]
     assert e.measure == "mean difference"
+    assert e.value == made["mean", "Black"].value - made["mean", "White"].value
     assert e.value == pytest.approx(black.mean() - white.mean(), abs=0.05 * error)
     assert (e.low, e.high) == pytest.approx(
         (e.value - 1.96 * error, e.value + 1.96 * error), rel=0.03
