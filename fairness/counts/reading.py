@@ -138,9 +138,13 @@ def counting_query(table: ibis.Table, columns: Columns) -> ibis.Table:
         "rows": _.count(),
         "unread": _.count(where=~complete),
         "disorder": _.count(where=_["disorder"] & complete),
-        "undated": _.count(where=_["undated"]),
     }
+    if columns.date is not None:
+        aggregates["undated"] = _.count(where=_["undated"])
+    plain = columns.whole and columns.weight is None
     for name in parts.measures:
+        if name == "trials" and plain:
+            continue  # as many as there are complete rows
         value = _[name] if columns.weight is None else _[name] * _["weight"]
         aggregates[name] = value.sum(where=complete)
     if columns.weight is not None:

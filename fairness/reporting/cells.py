@@ -50,10 +50,11 @@ def _missing(counts: Counts) -> list[str]:
     if lost := counts.missing.get("rows", 0):
         where = f" or {counts.by}" if counts.by else ""
         unit, cases = counts.label_of("trials"), counts.missing.get("trials", 0)
-        many = f"{lost:,} rows"
+        many = "1 row" if lost == 1 else f"{lost:,} rows"
         if "trials" in counts.measures and unit != "rows" and not counts.weighted:
             many = f"{cases:,} {unit} in {many}"
-        notes.append(f"{many} without a {counts.group}{where} are left out.")
+        verb = "is" if many == "1 row" else "are"
+        notes.append(f"{many} without a {counts.group}{where} {verb} left out.")
     if (lost := counts.missing.get("values", 0)) and not counts.lost:
         notes.append(f"{lost:,} rows without a value that counts are left out.")
     return notes

@@ -47,6 +47,8 @@ def added_up(
         UnknownName: for a group that is asked for and not there.
         DataError: for values that are no counts, and where nothing can be counted.
     """
+    if columns.whole and columns.weight is None and not columns.confusion:
+        frame = frame.assign(trials=frame["rows"] - frame["unread"])
     measures = [name for name in (*CONFUSION, *MEASURES) if name in frame]
     decimals = [n for n in frame if frame[n].map(lambda x: isinstance(x, Decimal)).any()]
     frame, words = named(frame.astype(dict.fromkeys(decimals, float)), columns)

@@ -36,7 +36,7 @@ def check_values(frame: pd.DataFrame, columns: Columns, measures: Sequence[str])
     Raises:
         DataError: with what is wrong, in which column, and what to do.
     """
-    if undated := int(frame["undated"].sum()):
+    if undated := _total(frame, "undated"):
         raise DataError(
             f"{undated:,} values of column {columns.date!r} are not dates. Write them as "
             "YYYY-MM-DD."
