@@ -132,7 +132,7 @@ class Parts:
                 manners[f"yes {name}"] = column.flag() == 1
                 manners[f"no {name}"] = column.flag() == 0
             amount = part in ("trials", "events", "hits")
-            if column.is_text and (amount or part == "count"):
+            if column.is_text and (amount or part in ("count", "mean")):
                 manners[f"thousands {name}"] = column.in_thousands()
                 manners[f"decimals {name}"] = column.with_decimals()
             if column.is_text and amount:

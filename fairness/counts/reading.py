@@ -54,9 +54,9 @@ def opened(source: Any, columns: Columns) -> ibis.Table:
     if file is None:
         return table
     check_names(file, table, columns)
-    amounts = [columns.trials, columns.events, columns.hits, columns.count]
+    amounts = [columns.trials, columns.events, columns.hits, columns.count, columns.mean]
     if columns.decimal is not None or columns.thousands is not None:
-        amounts += [columns.score, columns.mean, columns.weight]
+        amounts += [columns.score, columns.weight]
     floats = [n for n in table.columns if n in amounts and table[n].type().is_floating()]
     return open_table(replace(file, as_text=floats)) if floats else table
 

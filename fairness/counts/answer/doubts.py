@@ -103,7 +103,7 @@ def _check_words(frame: pd.DataFrame, columns: Columns, name: str) -> None:
         return
     if grouped := next((m for m in map(_GROUPED.fullmatch, texts) if m), None):
         raise _thousands(name, grouped[0], grouped[1])
-    if name in (columns.score, columns.count, columns.weight):
+    if name in (columns.score, columns.mean, columns.count, columns.weight):
         raise DataError(
             f"{texts[-1]!r} in column {name!r} is not a number, but a number is needed. Leave "
             f"what is missing empty, or say --missing {quoted(texts[-1])}."

@@ -146,3 +146,29 @@ def test_an_audit_takes_a_mean_alone_or_with_events() -> None:
     assert kept["base-rates"]["rate", "Black"] == both["base-rates"]["rate", "Black"]
     with pytest.raises(UnknownName, match="Did you mean 'days'"):
         Audit(frame, Columns("race", mean="day"))
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "answer"),
+    [
+        ("a,15.000\na,11.000\nb,12.000\n", {}, "Is '.' between thousands or a decimal sign?"),
+        ("a,15.000\na,11.000\nb,12.000\n", {"decimal": "."}, (13, 12)),
+        ("a,15.000\na,11.000\nb,12.000\n", {"thousands": "."}, (13_000, 12_000)),
+        ("a,15.25\na,-1.5e3\nb,12\nb,\n", {}, (-742.375, 12)),
+        ("a,15.25\na,many\nb,12\n", {}, "'many' in column 'days' is not a number"),
+        ("a,7\na,-9\nb,12\n", {"missing": "-9"}, (7, 12)),
+    ],
+)
+def test_amounts_are_read_as_they_are_written_or_asked_about(
+    text: str, options: dict[str, str], answer: str | tuple[float, float], tmp_path: Path
+) -> None:
+    # Seen failing with 15.000 next to 11.000 taken for fifteen.
+    (tmp_path / "rows.csv").write_text("race,days\n" + text, encoding="utf-8")
+    columns = Columns("race", mean="days", **options)  # type: ignore[arg-type]
+    if isinstance(answer, str):
+        with pytest.raises(DataError) as told:
+            count_moments(tmp_path / "rows.csv", columns)
+        assert answer in str(told.value)
+    else:
+        made = count_moments(tmp_path / "rows.csv", columns)
+        assert made.mean.tolist() == pytest.approx(answer)
