@@ -23,7 +23,8 @@ from plausible.inference.cli import main
 from plausible.inference.errors import DataError, PlausibleError, UnknownName
 
 TYPES = """race text, armed boolean, district text, day date, noted text, searched boolean,
-    found boolean, fault boolean, score double precision, stops bigint, searches numeric"""
+    found boolean, fault boolean, score double precision, stops bigint, searches numeric, admitted text, amount text,
+    sampled double precision, second double precision"""
 
 
 def stops(rows: int = 600) -> pd.DataFrame:
@@ -47,6 +48,10 @@ def stops(rows: int = 600) -> pd.DataFrame:
             "score": np.where(random.random(rows) < 0.05, np.nan, score),
             "stops": random.integers(20, 90, rows),
             "searches": random.integers(0, 20, rows),
+            "admitted": random.choice(["Ja", "nein ", "?", ""], rows, p=[0.4, 0.5, 0.05, 0.05]),
+            "amount": random.choice(["1.200,5", "9,25", "17", "-9"], rows),
+            "sampled": random.uniform(0.5, 2.0, rows).round(2),
+            "second": (score / 2 + random.random(rows) / 2).round(3),
         }
     )
 
@@ -82,8 +87,22 @@ def content(source: Any, columns: Columns) -> Any:
         Columns("race", decision="searched", outcome="fault", date="day", since="2020-06-01"),
         Columns("race", events="found", date="noted", until="2020-12-31"),
         Columns(["race", "district"], trials="stops", events="searches", by="armed"),
+        Columns("race", events="admitted", yes="ja", no="nein", weight="sampled"),
+        Columns("race", events="admitted", yes="ja", no="nein", count="stops", only=["C", "Ä & B"]),
+        Columns("race", mean="amount", decimal=",", thousands=".", missing="-9", keep_missing=True),
+        Columns("race", score="score", versus="second", threshold=0.5, outcome="fault"),
     ],
-    ids=["hits", "scores", "days", "days in text", "counts"],
+    ids=[
+        "hits",
+        "scores",
+        "days",
+        "days in text",
+        "counts",
+        "weights",
+        "frequencies",
+        "means",
+        "two scores",
+    ],
 )
 def test_a_database_gives_the_page_of_a_data_frame(
     database: str, columns: Columns, tables: dict[str, Any]
