@@ -24,8 +24,8 @@ def sample(
     """At most a number of rows, at random, and how many the table has.
 
     Databases keep rows in an order of their own. From 1,000 to 300,000 rows are put in the order
-    of what they hold, so that the same rows give the same sample anywhere; of more, the draw goes
-    by the place of a row in its table.
+    of what they hold, so that the same rows give the same sample anywhere; of more, the database
+    draws.
 
     Args:
         table: in any database.
@@ -36,7 +36,9 @@ def sample(
     total = int(table.count().execute())
     columns = table.select(**{name: as_feature(table[name]) for name in names})
     if total > max(_WHOLE, rows):
-        columns = _some(columns, _MORE * rows / total + 100 / total, seed)
+        share = min(1.0, _MORE * rows / total + 100 / total)
+        draws = columns.get_backend().name == "duckdb"
+        columns = columns.sample(share, seed=seed) if draws else _some(columns, share, seed)
     frame = columns.execute()
     if total > _FEW:
         frame = frame.sort_values(sorted(frame.columns), ignore_index=True)
@@ -46,10 +48,10 @@ def sample(
 
 
 def _some(table: ibis.Table, share: float, seed: int) -> ibis.Table:
-    """About a share of the rows, by a number that looks random, from whole numbers alone."""
+    """About a share of the rows, by the place of each, where Ibis cannot draw by a seed."""
     steps = np.random.default_rng(seed).integers(1, _PRIME, 6).reshape(3, 2).tolist()
     mixed = table.mutate(**{_PLACE: ibis.row_number().cast("int64")})
     for factor, shift in steps:
         mixed = mixed.mutate(**{_PLACE: (mixed[_PLACE] % _PRIME * factor + shift) % _PRIME})
         mixed = mixed.mutate(**{_PLACE: mixed[_PLACE] * mixed[_PLACE] % _PRIME})
-    return mixed.filter(mixed[_PLACE] < int(min(share, 1.0) * _PRIME)).drop(_PLACE)
+    return mixed.filter(mixed[_PLACE] < int(share * _PRIME)).drop(_PLACE)

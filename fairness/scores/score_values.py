@@ -5,6 +5,7 @@ from typing import Any
 
 import ibis
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from plausible.fairness.counts.columns import Columns
@@ -81,12 +82,22 @@ def count_values(source: Any, columns: Columns, *, label: str = "") -> Values:
     counts = count_table(
         table.mutate(**{_VALUE: value}), by_value, source, label=label, apart=False
     )
-    # Databases write numbers differently, and so put them in another order.
-    counts = replace(counts, frame=counts.frame.sort_values("group", kind="stable"))
-    numbers = np.array([list(map(float, s.split(_BETWEEN))) for s in counts.strata])
+    counts = replace(counts, frame=_in_order(counts.frame))
+    numbers = np.array([_parsed(stratum) for stratum in counts.strata])
     if not np.isfinite(numbers).all():
         raise DataError(f"Ranks need finite scores, but {' or '.join(names)} has infinite ones.")
     return Values(counts, numbers, steps)
+
+
+def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """By group and value, since databases write numbers differently and sort what they write."""
+    values = frame["by"].map(_parsed)
+    return frame.assign(value=values).sort_values(["group", "value"]).drop(columns="value")
+
+
+def _parsed(stratum: str) -> tuple[float, ...]:
+    """The scores that a stratum is named by."""
+    return tuple(map(float, stratum.split(_BETWEEN)))
 
 
 def _rounded(table: ibis.Table, score: Any, steps: int) -> Any:

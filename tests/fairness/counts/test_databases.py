@@ -19,12 +19,14 @@ from plausible.fairness.audit import Audit
 from plausible.fairness.counts.columns import Columns
 from plausible.fairness.counts.databases import of_database
 from plausible.fairness.counts.reading import read_counts
+from plausible.fairness.counts.tables import open_table
+from plausible.fairness.proxies import samples
 from plausible.inference.cli import main
 from plausible.inference.errors import DataError, PlausibleError, UnknownName
 
 TYPES = """race text, armed boolean, district text, day date, noted text, searched boolean,
-    found boolean, fault boolean, score double precision, stops bigint, searches numeric, admitted text, amount text,
-    sampled double precision, second double precision"""
+    found boolean, fault boolean, score double precision, stops bigint, searches numeric,
+    admitted text, amount text, sampled double precision, second double precision"""
 
 
 def stops(rows: int = 600) -> pd.DataFrame:
@@ -78,37 +80,38 @@ def content(source: Any, columns: Columns) -> Any:
     return json.loads(re.sub(r"the data frame|rows\b", "rows", text))
 
 
-@pytest.mark.parametrize("database", ["postgres", "sqlite"])
+READ = {
+    "hits": Columns("race", events="searched", hits="found", by="district"),
+    "scores": Columns("race", score="score", threshold=0.6, outcome="fault"),
+    "days": Columns("race", decision="searched", outcome="fault", date="day", since="2020-06-01"),
+}
+READ_IN_MORE_WAYS = {
+    "days in text": Columns("race", events="found", date="noted", until="2020-12-31"),
+    "counts": Columns(["race", "district"], trials="stops", events="searches", by="armed"),
+    "weights": Columns("race", events="admitted", yes="ja", no="nein", weight="sampled"),
+    "frequencies": Columns("race", events="admitted", yes="ja", no="nein", count="stops", only="C"),
+    "means": Columns(
+        "race", mean="amount", decimal=",", thousands=".", missing="-9", keep_missing=True
+    ),
+    "two scores": Columns("race", score="score", versus="second", threshold=0.5, outcome="fault"),
+}
+
+
 @pytest.mark.parametrize(
     "columns",
     [
-        Columns("race", events="searched", hits="found", by="district"),
-        Columns("race", score="score", threshold=0.6, outcome="fault"),
-        Columns("race", decision="searched", outcome="fault", date="day", since="2020-06-01"),
-        Columns("race", events="found", date="noted", until="2020-12-31"),
-        Columns(["race", "district"], trials="stops", events="searches", by="armed"),
-        Columns("race", events="admitted", yes="ja", no="nein", weight="sampled"),
-        Columns("race", events="admitted", yes="ja", no="nein", count="stops", only=["C", "Ä & B"]),
-        Columns("race", mean="amount", decimal=",", thousands=".", missing="-9", keep_missing=True),
-        Columns("race", score="score", versus="second", threshold=0.5, outcome="fault"),
-    ],
-    ids=[
-        "hits",
-        "scores",
-        "days",
-        "days in text",
-        "counts",
-        "weights",
-        "frequencies",
-        "means",
-        "two scores",
+        *(pytest.param(columns, id=name) for name, columns in READ.items()),
+        *(
+            pytest.param(columns, id=name, marks=pytest.mark.slow)
+            for name, columns in READ_IN_MORE_WAYS.items()
+        ),
     ],
 )
-def test_a_database_gives_the_page_of_a_data_frame(
-    database: str, columns: Columns, tables: dict[str, Any]
-) -> None:
+def test_databases_give_the_page_of_a_data_frame(columns: Columns, tables: dict[str, Any]) -> None:
     # Seen failing on PostgreSQL: cannot cast type boolean to bigint; on SQLite: no isnan.
-    assert content(tables[database], columns) == content(tables["frame"], columns)
+    expected = content(tables["frame"], columns)
+    for database in ("postgres", "sqlite"):
+        assert content(tables[database], columns) == expected, database
 
 
 BAD_DAYS = ("2020-02-30", "2019-02-29", "1900-02-29", "2020-13-01", "01/02/2020", "2020-1-1",
@@ -250,8 +253,8 @@ def test_a_file_that_is_missing_is_not_made(scheme: str, tmp_path: Path) -> None
 def test_text_in_a_column_of_numbers_of_sqlite_is_missing(tmp_path: Path) -> None:
     # Seen failing: SQLite keeps any text in any column and adds it up as 0.
     with sqlite3.connect(tmp_path / "mixed.db") as connection:
-        connection.execute("create table t (g text, n integer, k boolean)")
-        rows = [("a", 5, 1), ("a", "", 0), ("a", 7, 1), ("b", 1, 0)]
+        connection.execute("create table t (g text, n integer, k integer)")
+        rows = [("a", 5, 3), ("a", "", 0), ("a", 7, 2), ("b", 1, 0)]
         connection.executemany("insert into t values (?, ?, ?)", rows)
     connection.close()
     counts = read_counts(
@@ -278,3 +281,17 @@ def test_a_table_of_ibis_that_reads_postgres_is_counted_there(
     table = ibis.connect(postgres).table("rows")
     counts = read_counts(table.filter(table.score > 0.5), Columns("race", events="searched"))
     assert counts.rows == int((tables["frame"]["score"] > 0.5).sum())
+
+
+@pytest.mark.parametrize("database", ["postgres", "sqlite", "frame"])
+def test_rows_of_a_large_table_are_drawn_in_any_database(
+    database: str, tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Seen failing on SQLite, which has no TABLESAMPLE.
+    monkeypatch.setattr(samples, "_WHOLE", 100)
+    frame, total = samples.sample(open_table(tables[database]), ["race", "score"], 200, seed=1)
+    assert len(frame) == 200 and total == len(tables["frame"])
+    whole = set(tables["frame"]["score"].dropna())
+    assert set(frame["score"].dropna()) <= whole
+    # 200 of 600 scores that are nearly even on 0 to 1: five standard errors.
+    assert frame["score"].mean() == pytest.approx(0.5, abs=0.1)
