@@ -7,7 +7,7 @@ from ibis.expr import operations
 
 from plausible.inference.errors import DataError
 
-__all__ = ["as_feature", "as_name", "as_number", "days", "in_any_database"]
+__all__ = ["as_feature", "as_name", "as_number", "days", "exactly", "in_any_database"]
 
 # They read a text as a day or end the query; elsewhere what is not a day becomes null.
 _END_THE_QUERY = ("materialize", "postgres", "risingwave")
@@ -50,6 +50,12 @@ def in_any_database(number: float) -> float:
     They also divide with different last digits, but compare, add and multiply alike.
     """
     return float(f"{number:.15g}")
+
+
+def exactly(number: float) -> Any:
+    """A number with all its digits, as a sum of two that every database reads alike."""
+    short = in_any_database(number)
+    return ibis.literal(short, "float64") + ibis.literal(in_any_database(number - short), "float64")
 
 
 def days(column: Any, name: str) -> tuple[Any, Any]:

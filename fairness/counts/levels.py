@@ -8,7 +8,7 @@ import ibis
 
 from plausible.fairness.counts.columns import Columns
 from plausible.fairness.counts.counts import Counts
-from plausible.fairness.counts.dialects import in_any_database
+from plausible.fairness.counts.dialects import exactly
 from plausible.fairness.counts.reading import count_table, opened
 from plausible.fairness.counts.values import Column
 from plausible.inference.errors import DataError
@@ -46,7 +46,7 @@ def count_levels(source: Any, columns: Columns, *, label: str = "") -> Counts:
         )
     digits = 3 - math.floor(math.log10(width))
     middles = [round(float(ends["low"]) + (i + 0.5) * width, digits) for i in range(10)]
-    edges = [in_any_database(float(ends["low"]) + i * width) for i in range(1, 10)]
+    edges = [exactly(float(ends["low"]) + i * width) for i in range(1, 10)]
     names = [
         *((score < edge, f"{middle:.15g}") for edge, middle in zip(edges, middles, strict=False)),
         (score.notnull(), f"{middles[-1]:.15g}"),
