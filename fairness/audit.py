@@ -77,7 +77,7 @@ class Audit:
         if seed < 0:
             raise DataError(f"A seed is a whole number from 0 up, but is {seed}.")
         if lifetime is None and period is not None:
-            raise DataError(f"Of how many periods ({period}) is a lifetime? Say lifetime=.")
+            raise DataError(f"Of how many periods ({period}) is a lifetime? Give lifetime too.")
         if lifetime is not None and lifetime < 1:
             raise DataError(f"A lifetime has one or more {period or 'trials'}, not {lifetime}.")
         self.columns = columns

@@ -190,7 +190,7 @@ class _Part:
         more = {"shown": len(rows), "strata": len(n)}
         cut = phrase("by_stratum.largest_only", **more) if len(rows) < len(n) else ""
         caption = phrase("by_stratum.table", words=self.of.words, by=self.counts.by)
-        return Table(f"{caption}{cut}", pd.DataFrame(rows))
+        return Table(f"{caption}{cut}", pd.DataFrame(rows), front=len(rows) <= SHOWN)
 
     def picture(self) -> Picture:
         shown = [self.ref, *(i for i in self.shown if i != self.ref)]

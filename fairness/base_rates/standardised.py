@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from scipy import special
 
 from plausible.fairness.estimation.estimates import DRAWS, TAILS, Estimate, estimate
-from plausible.fairness.estimation.multiplicity import together
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, Rates
 
 __all__ = ["Pair", "Strata", "Verdict", "mantel_haenszel"]
@@ -46,9 +45,12 @@ class Pair:
     lost: tuple[int, int]
 
     def among(self, pairs: int) -> "Pair":
-        """The same, told together with as many comparisons of other groups."""
+        """The same, told with as many comparisons of other groups allowed for.
+
+        With strata this is what a page is about: other rates on it do not count here.
+        """
         raw, within, odds = (
-            None if e is None else together([e], pairs)[0]
+            None if e is None else replace(e, comparisons=pairs)
             for e in (self.raw, self.within, self.odds)
         )
         assert raw is not None

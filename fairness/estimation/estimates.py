@@ -161,7 +161,8 @@ class Estimate:
         enough = next(apart, 6)
         low, value, high = (digits(x, enough) for x in numbers)
         if self.measure == "ratio":
-            return f"{value} × ({low}–{high})"
+            bare = self.level == 1 and several == 1  # a figure as it was published
+            return f"{value} ×" + f" ({low}–{high})" * (not bare)
         if self.measure == "mean difference":
             texts = zip(numbers, (low, value, high), strict=True)
             low, value, high = (f"+{text}" if x > 0 else text for x, text in texts)

@@ -41,10 +41,12 @@ class Table:
         caption: what the numbers are, with their units.
         frame: its first column names the rows; numbers are numbers, not texts, and every column
             has a name of its own.
+        front: whether it stands on the page itself, not among all numbers.
     """
 
     caption: str
     frame: pd.DataFrame
+    front: bool = False
 
     def __repr__(self) -> str:
         rows, columns = self.frame.shape

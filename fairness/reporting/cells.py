@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -102,36 +102,41 @@ class Shown:
         headers: names of the columns.
         rows: cells as texts.
         note: which rows are not shown; empty where all are.
+        front: whether it stands on the page itself, not among all numbers.
     """
 
     caption: str
     headers: Sequence[str]
     rows: Sequence[Sequence[str]]
     note: str = ""
+    front: bool = False
 
 
 def tables(analysis: Analysis) -> list[Shown]:
     """All tables of an analysis: that of its estimates and its own."""
     shown = [_estimates(analysis.estimates)] if analysis.estimates else []
-    return [*shown, *(_framed(table.caption, table.frame) for table in analysis.tables)]
+    own = [replace(_framed(t.caption, t.frame), front=t.front) for t in analysis.tables]
+    return [*shown, *own]
 
 
 def _estimates(estimates: Sequence[Estimate]) -> Shown:
     """Numbers with their intervals, whose probability stands above them where it is the same."""
-    levels = list(dict.fromkeys(_interval(e.level) for e in estimates))
+    levels = list(dict.fromkeys(map(_interval, estimates)))
     same = levels[0] if len(levels) == 1 else "interval"
     rows = []
     for e in estimates[:_MOST]:
         above = "" if e.above is None else f"{100 * e.above:.1f} %"
-        rows.append([e.label, str(e), *([_interval(e.level)] if len(levels) > 1 else []), above])
+        rows.append([e.label, str(e), *([_interval(e)] if len(levels) > 1 else []), above])
     each = ["interval"] if len(levels) > 1 else []
     headers = ["quantity", f"value ({same})", *each, "probability above no effect"]
     return Shown(f"Every number with its {same}.", headers, rows, _unseen(len(estimates)))
 
 
-def _interval(level: float) -> str:
-    """What an interval holds: a probability, or all values that rounding leaves."""
-    return "range" if level == 1 else f"{100 * level:.3g} % interval"
+def _interval(e: Estimate) -> str:
+    """What the interval holds: a probability, or all values that rounding leaves, if it does."""
+    if e.level == 1:
+        return "range" if e.low < e.high else "no interval"
+    return f"{100 * e.level:.3g} % interval"
 
 
 def _framed(caption: str, frame: pd.DataFrame) -> Shown:

@@ -69,7 +69,7 @@ def report_schema() -> dict[str, Any]:
             notes=_TEXTS,
             table=_COLUMNS,
         ),
-        "table": _object(Table, without=("frame",), table=_COLUMNS),
+        "table": _object(Table, without=("frame", "front"), table=_COLUMNS),
         "analysis": _object(
             Analysis,
             without=("posterior", "draw"),

@@ -94,6 +94,51 @@ def test_minneapolis_searches() -> None:
     assert more.value == pytest.approx((3099 / 15220) / (954 / 11703), rel=0.01)
 
 
+def test_minneapolis_says_both_kinds_of_stop_and_what_was_recorded() -> None:
+    # Seen failing before: 2.5 × alone, and "vehicle stops" that are half stops of persons.
+    report = made("minneapolis")
+    for text in (
+        "in traffic stops 13.8 % of Black and 4.0 % of White people were searched, 3.5 ×",
+        "32.2 % of Black and 17.8 % of White people were searched, 1.8 ×",
+        "5,458 of 15,220",
+        "3,536 of 11,703",
+        "the ratio of Black to White people is 2.5 ×",
+    ):
+        assert text in report.lead
+    assert "computer in their vehicle" in report.notes[0]
+    e = report.analyses[1].find("rate", "Black", "White", stratum="kind of stop traffic")
+    assert e.value == pytest.approx(1344 / 9762 - 323 / 8167, abs=1e-4)
+    html = report.to_html()
+    assert "vehicle stops" not in html
+
+
+def test_a_figure_without_counts_has_no_interval_and_a_range_is_called_one() -> None:
+    # Seen failing before: "3.73 × (3.73–3.73)" under "95 % interval".
+    html = made("drug-use").to_html().replace("\u00a0", " ")
+    assert "3.73 × (3.73" not in html and "no interval</td>" in html
+    assert '3.2 × (2.96–3.45)</td><td class="number">range<' in html
+    assert "Arrests are cases, not people" in html
+    finding = next(f for f in made("drug-use").analyses[0].findings if "3.73 ×" in f.text)
+    assert "published rates without their counts" in finding.caveat
+
+
+def test_berkeley_shows_its_rates_once_by_department_and_answers_on_causes() -> None:
+    report = made("admissions")
+    html = report.to_html()
+    assert html.count('id="counts-') == 1 and 'id="front-2-1"' in html
+    (table,) = report.analyses[1].tables
+    assert table.frame["women, %"].tolist() == [82.4, 68.0, 34.1, 34.9, 23.9, 7.0]
+    assert table.frame["men, %"].tolist() == [62.1, 63.0, 36.9, 33.1, 27.7, 5.9]
+    (picture,) = report.analyses[1].figures()
+    assert "all together: men 44.5 % of 2,691, women 30.4 % of 1,835" in picture.alt
+    assert "A: men 62.1 % of 825, women 82.4 % of 108" in picture.alt
+    sizes = [d.get_sizes().tolist() for d in picture.figure.axes[1].collections]
+    assert sizes[0][0] / sizes[1][0] == pytest.approx(825 / 108)
+    causes = next(a for a in report.questions if a.heading == "Causes")
+    assert "Whatever the department, it is the reverse" in causes.says
+    assert causes.says in report.to_markdown()
+
+
 def test_few_tall_people_play_basketball() -> None:
     (analysis,) = made("basketball").analyses
     share = next(e for e in analysis.estimates if e.measure == "share")

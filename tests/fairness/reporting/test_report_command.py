@@ -100,6 +100,18 @@ def test_a_mean_and_a_second_score_are_options(tmp_path: Path) -> None:
     assert "versus,auc_difference,A,,,difference," in target.read_text()
 
 
+def test_a_lifetime_and_a_good_are_options(table: Path, tmp_path: Path) -> None:
+    # Seen failing before: "in 50 stops", whether or not anyone had asked.
+    assert status(str(table), *FLAGS, "--out", "plain.md") == 0
+    assert "at least one of" not in (tmp_path / "plain.md").read_text(encoding="utf-8")
+    assert status(str(table), *FLAGS, "--lifetime", "40", "--period", "year", "--out", "l.md") == 0
+    assert "in 40 years" in (tmp_path / "l.md").read_text(encoding="utf-8")
+    assert status(str(table), *FLAGS, "--good", "--out", "good.md") == 0
+    assert "in vain" not in (tmp_path / "good.md").read_text(encoding="utf-8")
+    assert "in vain" in (tmp_path / "plain.md").read_text(encoding="utf-8")
+    assert status(str(table), *FLAGS, "--period", "year") > 0
+
+
 def test_a_table_of_counts_is_reported(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert status(str(table), *FLAGS, "--json", "numbers.json") == 0
     out = " ".join(capsys.readouterr().out.split())
