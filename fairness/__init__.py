@@ -84,5 +84,16 @@ if TYPE_CHECKING:  # what the package offers; `lazy` imports it when it is asked
     from plausible.fairness.scores.scores import scores as scores
     from plausible.fairness.scores.thresholds import thresholds as thresholds
     from plausible.fairness.scores.versus import versus as versus
+    from plausible.fairness.search_decisions.search_decisions import (
+        search_decisions as search_decisions,
+    )
+    from plausible.fairness.search_decisions.selection import e_value as e_value
+    from plausible.fairness.search_decisions.selection import (
+        ratio_per_resident as ratio_per_resident,
+    )
+    from plausible.fairness.search_decisions.selection import selection_bounds as selection_bounds
+    from plausible.fairness.search_decisions.thresholds_by_place import (
+        threshold_test as threshold_test,
+    )
 
 lazy(__name__)

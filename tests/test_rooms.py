@@ -65,6 +65,7 @@ LAYERS = (
         "fairness/proxies",
         "fairness/sampling_bias",
         "fairness/scores",
+        "fairness/search_decisions",
     ),
     (
         "fairness/further",

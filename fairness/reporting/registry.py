@@ -28,6 +28,7 @@ _ANY_NUMBER = 10**9
 
 # In the order of an audit.
 _PLACES = {
+    "search-decisions": "search_decisions.search_decisions:search_decisions",
     "strata": "base_rates.by_stratum:by_stratum",
     "base-rates": "base_rates.base_rates:base_rates",
     "pooled": "base_rates.pooling:pooled",

@@ -1,0 +1,1 @@
+"""Tests of search decisions, and what each of them takes for granted."""
