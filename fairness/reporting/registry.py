@@ -28,7 +28,6 @@ _ANY_NUMBER = 10**9
 
 # In the order of an audit.
 _PLACES = {
-    "search-decisions": "search_decisions.search_decisions:search_decisions",
     "strata": "base_rates.by_stratum:by_stratum",
     "base-rates": "base_rates.base_rates:base_rates",
     "pooled": "base_rates.pooling:pooled",
@@ -36,6 +35,7 @@ _PLACES = {
     "intersections": "burden.intersections:intersections",
     "prosecutor": "prosecutor.prosecutor:prosecutor",
     "burden": "burden.burden:burden",
+    "search-decisions": "search_decisions.search_decisions:search_decisions",
     "scores": "scores.scores:scores",
     "metrics": "scores.metrics:metrics",
     "four-fifths": "scores.four_fifths:four_fifths",

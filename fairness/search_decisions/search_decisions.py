@@ -78,8 +78,8 @@ def search_decisions(
     findings: list[Finding] = []
     estimates: list[Estimate] = []
     for one in tests:
-        agree = estimate("places", one.agree, "count", group=one.group, reference=ref,
-                         words=phrase("search_decisions.places", by=counts.by))  # fmt: skip
+        words = phrase("search_decisions.places", by=counts.by)
+        agree = estimate("places", one.agree, "count", group=one.group, words=words)
         estimates.append(agree)
         findings += _of(counts, one, agree)
     findings += [_selection(counts, one.group, ref) for one in tests[:1]]

@@ -63,6 +63,7 @@ def test_hits_add_the_burden_and_strata_what_needs_them(claims: pd.DataFrame) ->
         "intersections",
         "prosecutor",
         "burden",
+        "search-decisions",
         "proxies",
     ]
     assert dict(audit.skipped)["partial pooling of strata"] == (

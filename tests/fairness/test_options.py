@@ -48,6 +48,15 @@ STRATA = Counts(
     ),
     by="level",
 )  # fmt: skip
+PLACES = Counts(
+    pd.DataFrame(
+        [
+            ("A", "1", 40, 8, 3), ("A", "2", 50, 4, 2), ("B", "1", 90, 9, 3), ("B", "2", 60, 9, 1)
+        ],
+        columns=["group", "by", "trials", "events", "hits"],
+    ),
+    by="place",
+)  # fmt: skip
 _VALUES = pd.DataFrame(
     [
         (g, f"{(3 * i + j) % 7 / 7}; {(5 * i + 2 * j) % 7 / 7}", 9, (2 * i + j) % 9)
@@ -232,6 +241,11 @@ GIVEN: dict[str, tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]] = {
             "seed": 1,
         },
     ),
+    "search-decisions": (
+        (PLACES,),
+        {},
+        {"reference": "A", "prior": Prior(2, 3), "seed": 1},
+    ),
     "survivorship": (
         ({"wing": 9, "tail": 3},),
         {},
@@ -399,6 +413,7 @@ LIMIT: dict[str, dict[tuple[str, ...], float]] = {
     "prosecutor": {("event_given_group", "A"): 0.75, ("no_event_given_group", "C"): 0.25,
                    ("group_given_event", "A"): 1 / 3},
     "burden": {("in_vain_per_hit", "A"): 1 / 3, ("in_vain", "A"): 0.75, ("at_least_one", "A"): 1},
+    "search-decisions": {("places", "A"): 0.5},
     "scores": {(rate, "A"): 0.5 for rate in RATES},
     "metrics": {("accuracy", "A"): 0.75, ("true_positive_rate", "A"): 0.75},
     "four-fifths": {("selection_rate", "A"): 0.75},
@@ -440,7 +455,8 @@ def test_another_reference_turns_its_comparison_round(name: str) -> None:
     before = [
         e for e in first(name).estimates if e.group == new and e.reference not in ("", OVERALL)
     ]
-    assert before or name in ("intersections", "prosecutor")  # which choose whom they compare
+    # Some choose whom they compare, or count places.
+    assert before or name in ("intersections", "prosecutor", "search-decisions")
     for e in before:
         turned = after.find(e.quantity, e.reference, new, e.measure, e.stratum)
         error = 5 * (e.high - e.low) / DRAWS**0.5  # of draws

@@ -21,11 +21,11 @@ FILE = Path(__file__).parents[4] / "shared" / "data" / "nc_threshold_counts.csv"
 def departments(places: int, seed: int) -> tuple[Counts, dict[str, float]]:
     """Counts of officers who search above a known threshold for each group."""
     random = np.random.default_rng(seed)
-    t = {"A": 2.0, "B": 1.6, "C": 1.8}  # of the signal
+    t = {"A": 1.5, "B": 1.1, "C": 1.3}  # of the signal
     rows, thresholds = [], dict[str, list[float]]()
     for p in range(places):
         for group, at in t.items():
-            share, signal = 0.08, 1.5
+            share, signal = 0.3, 1.5
             n = int(random.integers(2_000, 6_000))
             guilty, innocent = share * stats.norm.sf(at - signal), (1 - share) * stats.norm.sf(at)
             k = random.binomial(n, guilty + innocent)
