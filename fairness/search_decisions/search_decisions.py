@@ -97,7 +97,7 @@ def search_decisions(
 
 def _of(counts: Counts, one: TestsByPlace, agree: Estimate) -> list[Finding]:
     more, fewer, both = one.counted
-    values = {"by": counts.by, "group": one.group, "reference": one.reference}
+    values: dict[str, object] = {"by": counts.by, "group": one.group, "reference": one.reference}
     values |= {"places": f"{len(one.places):,}", "more": more, "fewer": fewer, "both": both}
     findings = [worded("search_decisions.agree", agree, **values)]
     if names := one.contradicted:

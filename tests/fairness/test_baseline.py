@@ -33,7 +33,9 @@ RENAMED = {"planes": "survivorship"}
 # Numbers of version 0.1.0 that are others now, and why.
 MOVED = {
     # What is amplified is measured against what the data are, not against an even share.
-    **dict.fromkeys(("claims", "checks"), ("amplification.estimates.length",)),
+    "checks": ("amplification.estimates.length",),
+    # A score on the edge of two levels falls into the same one in every database.
+    "claims": ("amplification.estimates.length", "calibration."),
     "case-compas": ("amplification.estimates.length",),
     "arguments": ("amplification.estimates.length", "amplification#2.estimates.length"),
     # Rates by department and a standardised difference; counts are shown once, by department.
