@@ -33,9 +33,7 @@ RENAMED = {"planes": "survivorship"}
 # Numbers of version 0.1.0 that are others now, and why.
 MOVED = {
     # What is amplified is measured against what the data are, not against an even share.
-    "checks": ("amplification.estimates.length",),
-    # A score on the edge of two levels falls into the same one in every database.
-    "claims": ("amplification.estimates.length", "calibration."),
+    **dict.fromkeys(("claims", "checks"), ("amplification.estimates.length",)),
     "case-compas": ("amplification.estimates.length",),
     "arguments": ("amplification.estimates.length", "amplification#2.estimates.length"),
     # Rates by department and a standardised difference; counts are shown once, by department.
