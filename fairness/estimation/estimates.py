@@ -133,7 +133,7 @@ class Estimate:
             return "keeps off {null} by the prior alone"
         if doubt > most / self.comparisons:
             return (
-                f"keeps off {{null}}, but not after allowing for {self.comparisons:,} comparisons"
+                f"keeps off {{null}}, but not with all {self.comparisons:,} comparisons allowed for"
             )
         return ""
 

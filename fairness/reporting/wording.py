@@ -1,6 +1,7 @@
 """Sentences that several analyses share."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -44,23 +45,30 @@ def comparisons(what: str, contrasts: Contrasts, *, ratios: bool = True) -> list
     """
     c = contrasts
     undecided = [i for i in c.order if not c.gaps[i].credible_direction]
-    findings = []
+    findings: list[Finding] = []
     for i in c.order:
         if i not in undecided or len(undecided) == 1:
             ratio = c.ratios[i] if ratios else None
             findings.append(compared(what, c.each[i], c.each[c.ref], c.gaps[i], ratio))
         elif i == undecided[0]:
             findings.append(_not_told(what, c.each[c.ref], [c.gaps[i] for i in sorted(undecided)]))
-    return findings
+    first = next((f for f in findings if f.caveat), None)
+    return [f if f is first else replace(f, caveat="") for f in findings]
 
 
 def _not_told(what: str, reference: Estimate, gaps: Sequence[Estimate]) -> Finding:
     """Of which groups these data do not tell on which side of the reference they lie."""
-    reasons = dict.fromkeys(gap.undecided for gap in gaps)
+    most = max(gap.comparisons for gap in gaps)
+    reasons = {
+        "covers": "covers zero",
+        "comparisons": f"would with all {most:,} comparisons of this page allowed for",
+        "prior": "keeps off zero by the prior alone",
+    }
+    told = [words for key, words in reasons.items() if any(key in g.undecided for g in gaps)]
     text = (
         f"{what} is {spoken(reference)} for {reference.group}. Whether it is higher or lower for "
         f"{listed([gap.group for gap in gaps])}, these data do not tell: the interval of each "
-        f"difference {' or '.join(reasons)}."
+        f"difference {', or '.join(told)}."
     )
     return Finding(text, estimate=reference)
 

@@ -70,7 +70,7 @@ def test_a_sentence_allows_for_every_comparison_of_its_page() -> None:
         with on_page(rates):
             (one,) = together([gap], pairs)
         assert (one.comparisons, one.credible_direction) == (rates * pairs, told)
-    assert one.undecided == "keeps off zero, but not after allowing for 4 comparisons"
+    assert one.undecided == "keeps off zero, but not with all 4 comparisons allowed for"
     with on_page(4), on_page(1):
         assert together([gap])[0].comparisons == 4
 
@@ -85,13 +85,18 @@ def test_an_audit_counts_the_rates_of_all_its_analyses() -> None:
 
 
 def test_groups_of_which_the_data_do_not_tell_share_a_sentence() -> None:
-    counts = given(A=(1000, 200), B=(900, 181), C=(900, 178), D=(900, 300))
-    first, second = comparisons("The rate", compare(counts, "events", "trials"))
-    assert "is higher for D" in first.text
-    assert first.caveat.startswith("Told with all 3 comparisons of this page allowed for")
-    assert second.text.startswith("The rate is 20.1 % (17.6–22.6 %) for A.")
-    assert "higher or lower for B and C, these data do not tell" in second.text
-    assert "the interval of each difference covers zero." in second.text
+    counts = given(A=(1000, 200), B=(900, 181), C=(900, 178), D=(900, 300), E=(900, 290))
+    first, second, last = comparisons("The rate", compare(counts, "events", "trials"))
+    assert "is higher for D" in first.text and "is higher for E" in second.text
+    assert not second.caveat  # once is enough
+    assert first.caveat.startswith("Told with all 4 comparisons of this page allowed for")
+    assert last.text.startswith("The rate is 20.1 % (17.6–22.6 %) for A.")
+    assert "higher or lower for B and C, these data do not tell" in last.text
+    assert "the interval of each difference covers zero." in last.text
+    with on_page(20):
+        close = given(A=(1000, 200), B=(900, 181), C=(900, 225))
+        (both,) = comparisons("The rate", compare(close, "events", "trials"))
+    assert "covers zero, or would with all 40 comparisons of this page allowed for" in both.text
 
 
 def test_tiny_groups_never_lead_and_the_difference_that_concerns_most_does() -> None:
