@@ -13,7 +13,7 @@ from plausible.fairness.estimation.extremes import SHOWN
 from plausible.fairness.estimation.posteriors import inference_data
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
-from plausible.fairness.reporting.framing import assumed, framed, phrase, worded
+from plausible.fairness.reporting.framing import assumed, framed, gathered, phrase, worded
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import listed, records, under_each
 from plausible.inference.errors import DataError
@@ -74,8 +74,9 @@ def amplification(
     if not known:
         raise DataError("There is no case in the data or none in the predictions to compare.")
     shown = sorted(known, key=lambda c: -c.moved)[:SHOWN]
-    rows = [c.moves(prior, groups - 1, [seed, i]) for i, c in enumerate(shown)]
-    findings = [_moved(row) for row in rows] + _left_out(cases, known, shown)
+    told = len(known)
+    rows = [c.moves(prior, groups - 1, [seed, i], told) for i, c in enumerate(shown)]
+    findings = gathered("amplification.moved", [_moved(row) for row in rows])
     return Analysis(
         **framed("amplification", counts),
         findings=findings,
@@ -87,6 +88,7 @@ def amplification(
             _what_is_compared(counts, predicted),
             *assumed("amplification", prior=prior),
             *records(counts),
+            *_left_out(cases, known, shown),
             phrase("amplification.by_rates") if rows[0].gaps else phrase("amplification.by_shares"),
             _sensitivity(shown[0], groups - 1, seed),
         ],
@@ -206,14 +208,14 @@ def _moved(row: Moves) -> Finding:
     return worded("amplification.moved", e, row.verdict, begun=start, **shares, **of)
 
 
-def _left_out(cases: Sequence[Case], known: Sequence[Case], shown: Sequence[Case]) -> list[Finding]:
-    findings = []
+def _left_out(cases: Sequence[Case], known: Sequence[Case], shown: Sequence[Case]) -> list[str]:
+    texts = []
     if len(known) < len(cases):
         empty = listed(sorted({c.where for c in cases if c.moved < 0}))
-        findings.append(worded("amplification.empty", names=empty))
+        texts.append(phrase("amplification.empty", names=empty))
     if len(shown) < len(known):
-        findings.append(worded("amplification.shown", shares=len(known), shown=len(shown)))
-    return findings
+        texts.append(phrase("amplification.shown", shares=len(known), shown=len(shown)))
+    return texts
 
 
 def _sensitivity(case: Case, others: int, seed: int) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plausible.fairness.estimation.estimates import DRAWS, Cases, Estimate, estimate
+from plausible.fairness.estimation.multiplicity import together
 from plausible.fairness.estimation.posteriors import Rates
 
 __all__ = ["Case", "Moves"]
@@ -65,13 +66,14 @@ class Case:
         (cases,) = Rates([own], [everyone]).cases(0)
         return (cases,)
 
-    def moves(self, prior: float, others: int, seed: Sequence[int]) -> "Moves":
+    def moves(self, prior: float, others: int, seed: Sequence[int], cases: int = 1) -> "Moves":
         """Draws of what the predictions move.
 
         Args:
             prior: α of every cell of every group.
             others: how many groups the second row lumps together.
             seed: of the draws.
+            cases: how many are told together.
         """
         # Gamma draws divided by the sum of any of them are Dirichlet draws of those.
         random = np.random.default_rng(seed)
@@ -89,7 +91,7 @@ class Case:
         else:
             parts = (data, predicted)[: rest.shape[2]]
             whole = [part + rest[..., i] for i, part in enumerate(parts)]
-        return Moves(self, data, predicted, whole)
+        return Moves(self, data, predicted, whole, cases)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,12 +104,14 @@ class Moves:
         predicted: the same in the predictions.
         whole: of what the data are a part of, and the predictions; the second, or both, are
             missing where they are not known.
+        cases: how many are told together.
     """
 
     case: Case
     data: Array
     predicted: Array
     whole: Sequence[Array]
+    cases: int = 1
 
     @cached_property
     def shares(self) -> tuple[Array, Array]:
@@ -189,13 +193,13 @@ class Moves:
         whether the group's share is further from its share of all the data.
         """
         if self.gaps is not None:
-            lead, after, move = (e.direction for e in self.gaps)
+            lead, after, move = (e.credible_direction for e in self.gaps)
             against = -lead
         elif self.from_own is not None:
-            lead, after = (e.direction for e in self.from_own[1:])
-            move, against = self.change.direction, 0
+            lead, after = (e.credible_direction for e in self.from_own[1:])
+            move, against = self.change.credible_direction, 0
         else:
-            return "alone" if self.change.direction else "unclear"
+            return "alone" if self.change.credible_direction else "unclear"
         if not move:
             return "unclear"
         if not lead:
@@ -210,7 +214,8 @@ class Moves:
         self, quantity: str, draws: Array, words: str, *, difference: bool = False, **at: Any
     ) -> Estimate:
         at = {"group": self.case.group, "stratum": self.case.where, "words": words, **at}
-        return estimate(quantity, draws, "difference" if difference else "share", **at)
+        e = estimate(quantity, draws, "difference" if difference else "share", **at)
+        return together([e], self.cases)[0] if difference else e
 
 
 def _share(parts: Array) -> Array:

@@ -11,7 +11,7 @@ from plausible.fairness.estimation.estimates import Estimate
 from plausible.fairness.estimation.posteriors import PRIORS, Prior, under_priors
 from plausible.fairness.reporting.analysis import Analysis, Finding
 from plausible.fairness.reporting.figures import intervals
-from plausible.fairness.reporting.framing import assumed, framed, phrase, worded
+from plausible.fairness.reporting.framing import assumed, framed, gathered, phrase, worded
 from plausible.fairness.reporting.registry import analysis
 from plausible.fairness.reporting.wording import basis, comparisons, left_out, sensitivity
 from plausible.inference.errors import DataError
@@ -133,9 +133,12 @@ def _each_hit(c: Comparison) -> _Part:
     main = number(Prior(c.of.prior.others, c.of.prior.events))
     each, ratios = main.each, main.ratios
     order = main.order
-    findings = [
-        worded("burden.per_hit", ratios[i], one=each[i], other=each[c.ref], **of) for i in order
-    ]
+    findings = gathered(
+        "burden.per_hit",
+        [worded("burden.per_hit", ratios[i], one=each[i], other=each[c.ref], **of) for i in order],
+        other=each.get(c.ref),
+        **of,
+    )
     for i in with_any if not ratios else []:
         findings.append(worded("burden.alone", each[i], n=searched[i], vain=c.part[i], **of))
     for i in (i for i in with_any if c.part[i] == searched[i]):

@@ -94,7 +94,7 @@ class Contrasts:
     @property
     def pairs(self) -> int:
         """How many groups are compared with the reference, shown or not."""
-        return len(self._others)
+        return max(self.of.known - 1, 1)
 
     @property
     def _others(self) -> list[int]:
@@ -123,11 +123,6 @@ class Comparison(Contrasts):
     whole: NDArray[np.int64]
     sizes: NDArray[np.int64]
     cases: str
-
-    @property
-    def pairs(self) -> int:
-        """How many groups are compared with the reference, shown or not."""
-        return int((self.whole > 0).sum()) - 1
 
     @property
     def reference(self) -> str:

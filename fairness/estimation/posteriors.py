@@ -100,6 +100,11 @@ class Rates:
         trials = np.maximum(events + self.b - self.prior.others, 1)
         return float(events[i] / trials[i] - events[j] / trials[j])
 
+    @property
+    def known(self) -> int:
+        """How many groups have trials."""
+        return int((self.trials > 0).sum())
+
     def size(self, i: int) -> float:
         """The trials of group i."""
         return float(self.trials[i])
@@ -235,6 +240,11 @@ class Draws:
         """Group i over group j."""
         quotient = self.draws[i] / self.draws[j]
         return estimate(quantity, quotient, "ratio", words=words, **self._address(i, j))
+
+    @property
+    def known(self) -> int:
+        """How many groups have the quantity, or trials where it rests on counts."""
+        return len(self.draws) if self._counts is None else self._counts.known
 
     def size(self, i: int) -> float | None:
         """The trials of group i; None where the quantity does not rest on counts."""
