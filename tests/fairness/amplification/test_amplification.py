@@ -154,15 +154,15 @@ def test_shares_that_stay_do_not_tell() -> None:
 
 def test_empty_strata_are_named() -> None:
     data = events({"women": (60, 0), "men": (40, 0)}, "cooking", "flying")
-    texts = [f.text for f in amplification(data, data).findings]
-    assert "Nothing is said about flying" in texts[-1]
+    texts = amplification(data, data).assumptions
+    assert any("Nothing is said about flying" in text for text in texts)
 
 
 def test_many_groups_show_those_that_moved_most() -> None:
     rows = {f"g{i}": (10 + i % 3,) for i in range(300)}
     moved = {**rows, "g7": (100,)}
     analysis = amplification(events(rows, "x"), events(moved, "x"))
-    assert "Of 300 shares, 12 are shown" in analysis.findings[-1].text
+    assert any("Of 300 shares, 12 are shown" in text for text in analysis.assumptions)
     assert analysis.findings[0].text.startswith("g7 (x)")
     assert "is not known" in analysis.findings[0].text
 
