@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
+from plausible.fairness.estimation.doubt import doubt
 from plausible.fairness.estimation.estimates import DRAWS, TAILS, Cases, Estimate, centre, estimate
 from plausible.inference.errors import DataError
 
@@ -17,7 +18,6 @@ __all__ = ["PRIORS", "Draws", "Prior", "Rates", "inference_data", "shares", "und
 Array = NDArray[np.float64]
 _POINTS = 2000  # of the quadrature over one rate; ten times more move no interval by 1e-5
 _LOG_RATIOS = (-700.0, 700.0)  # beyond them a ratio is 0 or infinite
-_SCORES = np.linspace(-8, 8, 601)  # normal scores, for probabilities far out
 
 
 @dataclass(frozen=True)
@@ -110,27 +110,9 @@ class Rates:
         return float(self.trials[i])
 
     def doubt(self, i: int, j: int) -> float:
-        r"""Probability that the rates lie the other way round than the shares that were counted.
-
-        Of all priors the one is taken that speaks most against the counted side. For k_i / n_i
-        above k_j / n_j
-
-        .. math:: P(\theta_i \le \theta_j), \quad \theta_i \sim \mathrm{Beta}(k_i,\;
-                  n_i - k_i + 1), \quad \theta_j \sim \mathrm{Beta}(k_j + 1,\; n_j - k_j)
-
-        which is the one-sided p-value of Fisher's exact test: where the rates are equal, it is
-        small no more often than it says, however few the cases are.
-
-        Source: Altham, Exact Bayesian analysis of a 2 x 2 contingency table, and Fisher's "exact"
-        significance test (1969).
-        """
+        """Probability of the side that was not counted, by the prior most against the other."""
         high, low = (i, j) if self.counted(i, j) > 0 else (j, i)
-        k, others = self.events, self.trials - self.events
-        if k[high] <= 0 or others[low] <= 0:
-            return 1.0
-        shares, density = special.ndtr(_SCORES), np.exp(-(_SCORES**2) / 2)
-        below = special.betaincinv(k[low] + 1, others[low], shares)
-        return float(np.average(special.betainc(k[high], others[high] + 1, below), weights=density))
+        return doubt(*((self.events[g], self.trials[g]) for g in (high, low)))
 
     def estimate(self, quantity: str, i: int, words: str = "") -> Estimate:
         """The rate of group i: exact mean and exact central interval."""
