@@ -26,6 +26,7 @@ _DOUBT = 0.05  # that any group of a page is called below, or not below, and is 
     needs=("trials", "events", "good"),
     groups=2,
     label="four-fifths rule",
+    rates=0,  # what does not differ is hardly ever told to lie below four fifths
 )
 def four_fifths(
     counts: Counts, *, reference: str | None = None, prior: Prior = PRIORS["uniform"], seed: int = 0
