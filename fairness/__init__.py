@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # what the package offers; `lazy` imports it when it is asked
     from plausible.fairness.burden.profiling import (
         found_out_under_profile as found_out_under_profile,
     )
+    from plausible.fairness.causal.along_paths import along_paths as along_paths
     from plausible.fairness.causal.bounds import bounds as bounds
     from plausible.fairness.causal.counterfactuals import counterfactual as counterfactual
     from plausible.fairness.causal.counterfactuals import (

@@ -48,6 +48,7 @@ _PLACES = {
     "proxies": "proxies.proxies:proxies",
     "detection": "sampling_bias.detection:detection",
     "decisions": "decisions.decisions:decisions",
+    "along-paths": "causal.along_paths:along_paths",
     "relative-rates": "base_rates.relative_rates:relative_rates",
     "trained-on-arrests": "sampling_bias.trained_on_arrests:trained_on_arrests",
     "patrols": "feedback.patrols:patrols",
@@ -87,6 +88,7 @@ BEYOND = {
     "(--offenders FILE)",
 }
 GIVEN = {
+    "graph": "a graph of what causes what",
     "rates": "rates, published or assumed",
     "places": "hits by place",
     "numbers": "two or more columns of numbers",

@@ -241,6 +241,7 @@ GIVEN: dict[str, tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]] = {
             "seed": 1,
         },
     ),
+    "along-paths": ((STRATA, "A", "B"), {}, {"prior": 2.0, "seed": 1}),
     "search-decisions": (
         (PLACES,),
         {},
@@ -405,7 +406,7 @@ def test_a_prior_moves_the_numbers_themselves(name: str) -> None:
 # What each estimate becomes under a prior that outweighs all data: of rates of 3 in 4 (of 1 in 2
 # where both numbers have to be equal), of even shares, or of no correlation.
 STRONG = {"scores": Prior(1e7, 1e7), "correlation": 1e7, "spurious": 1e7}
-STRONG |= dict.fromkeys(("amplification", "decisions", "survivorship"), 1e7)
+STRONG |= dict.fromkeys(("along-paths", "amplification", "decisions", "survivorship"), 1e7)
 LIMIT: dict[str, dict[tuple[str, ...], float]] = {
     "base-rates": {("rate", "A"): 0.75, ("rate", "A", "B"): 0.0},
     "intersections": {("rate", "B", "", "", "2"): 0.75, ("excess", "B", "", "", "2"): 0.0,
@@ -414,6 +415,7 @@ LIMIT: dict[str, dict[tuple[str, ...], float]] = {
                    ("group_given_event", "A"): 1 / 3},
     "burden": {("in_vain_per_hit", "A"): 1 / 3, ("in_vain", "A"): 0.75, ("at_least_one", "A"): 1},
     "search-decisions": {("places", "A"): 0.5},
+    "along-paths": {("direct_effect", "B", "A"): 0.0, ("indirect_effect", "B", "A"): 0.0},
     "scores": {(rate, "A"): 0.5 for rate in RATES},
     "metrics": {("accuracy", "A"): 0.75, ("true_positive_rate", "A"): 0.75},
     "four-fifths": {("selection_rate", "A"): 0.75},

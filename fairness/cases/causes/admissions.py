@@ -4,6 +4,7 @@ import pandas as pd
 
 from plausible.fairness.base_rates.base_rates import base_rates
 from plausible.fairness.base_rates.by_stratum import by_stratum
+from plausible.fairness.causal.along_paths import along_paths
 from plausible.fairness.counts.counts import Counts
 from plausible.fairness.reporting.report import Report
 
@@ -36,15 +37,19 @@ ADMISSIONS = Counts(
 
 
 def admissions() -> Report:
-    """Raw rates, and rates within each department."""
+    """Raw rates, rates within each department, and the difference along the arrows of a graph."""
     return Report(
         "Berkeley 1973: admission by sex, raw and by department",
         "Of those who applied to the six largest departments, a smaller share of the women was "
         "admitted. Department by department that is not so.",
-        [base_rates(ADMISSIONS, reference="men"), by_stratum(ADMISSIONS, reference="men")],
+        [
+            base_rates(ADMISSIONS, reference="men"),
+            by_stratum(ADMISSIONS, reference="men"),
+            along_paths(ADMISSIONS, "men", "women"),
+        ],
         notes=[
             "The six largest departments are not the whole university. Which of the comparisons "
             "answers the question of discrimination depends on what made applicants choose their "
-            "department, and needs a causal graph; this report draws none."
+            "department, and needs a causal graph; the last part assumes one."
         ],
     )
