@@ -93,7 +93,10 @@ def test_every_name_that_an_analysis_gives_itself_is_registered() -> None:
 
 def test_berkeley_answers_the_question_of_causes() -> None:
     answers = {a.heading: a.here for a in CASES["admissions"].report().questions}
-    assert answers["Causes"] == "Here: The same within each department."
+    assert (
+        answers["Causes"]
+        == "Here: The same within each department, The difference along the arrows of a graph."
+    )
 
 
 @pytest.fixture
