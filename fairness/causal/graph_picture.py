@@ -108,7 +108,7 @@ def _arrow(axes: Axes, ends: Sequence[tuple[float, float]], boxes: Any, cut: boo
         )
     )
     if cut:
-        middle = [(a + b) / 2 for a, b in zip(*ends, strict=True)]
+        x, y = ((a + b) / 2 for a, b in zip(*ends, strict=True))
         axes.text(
-            *middle, "×", color=CLASS_COLOURS[1], fontsize=15, ha="center", va="center", zorder=5
+            x, y, "×", color=CLASS_COLOURS[1], fontsize=15, ha="center", va="center", zorder=5
         )
