@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from plausible.inference.graphs.capture import Refused
-from plausible.inference.graphs.python_state import unchanged
+from plausible.inference.graphs.python_state import python_state, unchanged
 
 COUNT, BOX = 0, {"calls": 0}
 
@@ -158,7 +158,9 @@ def test_programs_that_keep_nothing_pass() -> None:
     guide = pyro.infer.autoguide.AutoNormal(model)
     guide()
     model()
+    before = python_state(model, guide)
     with unchanged(model, guide):
         guide()
         model()
+    assert before and before == python_state(model, guide)
     pyro.clear_param_store()
