@@ -1,6 +1,6 @@
 """Counterfactuals: the twin network against a loop over all chances, couplings, bounds.
 
-Seen failing: a second world with chances of its own, an intervention in the first world.
+Seen failing: an intervention in the first world.
 """
 
 from itertools import product

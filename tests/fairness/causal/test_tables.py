@@ -1,6 +1,6 @@
 """Tables: exact answers against plain loops, Pyro's own enumeration, and refusals.
 
-Seen failing: an intervention that keeps the parents' arrows, conditioning before intervening.
+Seen failing: an intervention that keeps the parents' arrows.
 """
 
 import itertools

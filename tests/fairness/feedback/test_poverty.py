@@ -43,11 +43,12 @@ def test_simulations_have_the_expectation_as_their_mean() -> None:
         assert ((drawn.mean(1) - mean[name][:, 0]).abs() <= 5 * error + 1e-4).all(), name
 
 
+@pytest.mark.parametrize("rate", [0.1, 0.5])  # of the second, one group cannot take all
 @pytest.mark.parametrize("policy", POLICIES)
-def test_every_policy_makes_as_many_stops(policy: Any) -> None:
-    stops = simulated(Society(), policy, 10, runs=20)["stops"]
+def test_every_policy_makes_the_same_number_of_stops(policy: Any, rate: float) -> None:
+    stops = simulated(Society(stops=rate), policy, 10, runs=20)["stops"]
     people = torch.tensor(Society().people, dtype=stops.dtype)
-    torch.testing.assert_close((stops * people).sum(-1), 0.1 * people.sum() + 0 * stops[..., 0])
+    torch.testing.assert_close((stops * people).sum(-1), rate * people.sum() + 0 * stops[..., 0])
     assert (stops >= 0).all() and (stops <= 1).all()
 
 

@@ -76,6 +76,7 @@ def test_differences_are_exact_and_places_without_searches_are_left_out() -> Non
     ]
     right = (hits[0] > hits[1]).mean()
     assert (tests.hits[:, 0] > 0).mean() == pytest.approx(right, abs=0.006)
+    assert tests.hits[:, 1].mean() == pytest.approx(2 / 11 - 6 / 12, abs=0.008)
     mean = 31 / 102 - 21 / 202
     assert tests.searches[:, 0].mean() == pytest.approx(mean, abs=0.003)
 

@@ -1,7 +1,4 @@
-"""The threshold test: recovery of known thresholds, published ones, and refusals.
-
-Seen failing: groups in another order than their names, hits among stops.
-"""
+"""The threshold test: recovery of known thresholds, published ones, and refusals."""
 
 from pathlib import Path
 from typing import Any
